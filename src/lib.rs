@@ -1,0 +1,57 @@
+//! # Zhenping (真评)
+//!
+//! Zhenping stands between the intake of public-service ratings (政务服务"好差评") and the official
+//! statistics. It scores each rating as it arrives, answers within the request, and lets only
+//! ratings that it can stand behind into the figures.
+//!
+//! ## The life of one rating
+//!
+//! ```text
+//! rating ─▶ validate ─▶ pseudonymise ─▶ state, features ─▶ rules ─▶ verdict ─▶ LOG ─▶ answer
+//!           rating      pseudonym       features           rules    policy     log     service
+//!           (a) parallel                (b) one thread     (c) parallel        (d) ordered commit
+//! ```
+//!
+//! The modules stand in the order of that path, and each imports only modules above it in this
+//! list (`tests/floors.rs` keeps that):
+
+pub mod time;
+pub mod wire;
+
+pub mod rating;
+
+pub mod pseudonym;
+
+pub mod observation;
+
+pub mod catalogue;
+
+pub mod expression;
+
+pub mod features;
+
+pub mod rules;
+
+pub mod verdict;
+
+pub mod policy;
+
+pub mod scoring;
+
+pub mod log;
+
+pub mod vault;
+
+pub mod statistics;
+
+pub mod config;
+
+pub mod access;
+
+pub mod service;
+
+pub mod http;
+
+pub mod lab;
+
+pub mod cli;

@@ -1,0 +1,5 @@
+//! The `zhenping` command.
+
+fn main() -> std::process::ExitCode {
+    zhenping::cli::main()
+}
