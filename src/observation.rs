@@ -155,9 +155,34 @@ pub enum Contradiction {
 #[repr(u8)]
 #[allow(missing_docs)]
 pub enum Sent {
-    Fingerprint, Platform, Model, OsVersion, AppVersion, UserAgent, Screen, Language, Timezone, Canvas,
-    Rooted, Emulator, Automation, Ip, Asn, Proxy, Account, IdNumber, Phone, Verified, RegisteredAt,
-    IsApplicant, OpenedAt, ReceivedAt, CompletedAt, CaseNo, CaseMatch, Terminal,
+    Fingerprint,
+    Platform,
+    Model,
+    OsVersion,
+    AppVersion,
+    UserAgent,
+    Screen,
+    Language,
+    Timezone,
+    Canvas,
+    Rooted,
+    Emulator,
+    Automation,
+    Ip,
+    Asn,
+    Proxy,
+    Account,
+    IdNumber,
+    Phone,
+    Verified,
+    RegisteredAt,
+    IsApplicant,
+    OpenedAt,
+    ReceivedAt,
+    CompletedAt,
+    CaseNo,
+    CaseMatch,
+    Terminal,
 }
 
 /// The network that the rating came through.

@@ -70,7 +70,14 @@ mod tests {
         let utc = Instant::parse_rfc3339("2026-03-01T00:00:00Z").unwrap();
         assert_eq!(Instant::parse_rfc3339("2026-03-01T08:00:00+08:00"), Some(utc));
         assert_eq!(Instant::parse_rfc3339("2026-03-01T08:00:00.000+08:00"), Some(utc));
-        for bad in ["2026-03-01T00:00:00", "2026-03-01", "", "20260301T000000Z", "2026-02-30T00:00:00Z", "9999-01-01T00:00:00Z"] {
+        for bad in [
+            "2026-03-01T00:00:00",
+            "2026-03-01",
+            "",
+            "20260301T000000Z",
+            "2026-02-30T00:00:00Z",
+            "9999-01-01T00:00:00Z",
+        ] {
             assert_eq!(Instant::parse_rfc3339(bad), None, "{bad}");
         }
         assert_eq!(utc.to_string(), "2026-03-01T00:00:00.000Z");

@@ -23,11 +23,20 @@ pub struct Row {
 }
 
 /// What kind of device a rating came from.
-pub const DEVICE_CLASSES: &[&str] = &["personal", "official", "unregistered", "helper", "phone_line", "unknown"];
+pub const DEVICE_CLASSES: &[&str] =
+    &["personal", "official", "unregistered", "helper", "phone_line", "unknown"];
 /// How the device was recognised.
 pub const DEVICE_LINKS: &[&str] = &["known", "linked", "new", "absent"];
 /// How a rating stands to earlier ones of the same case, stage and visit.
-pub const CASE_CONTESTS: &[&str] = &["none", "revision", "repeat_same", "repeat_changed", "other_rater", "stands_over_other", "yields_to_applicant"];
+pub const CASE_CONTESTS: &[&str] = &[
+    "none",
+    "revision",
+    "repeat_same",
+    "repeat_changed",
+    "other_rater",
+    "stands_over_other",
+    "yields_to_applicant",
+];
 
 macro_rules! rows {
     ($($id:ident $name:literal $kind:expr, $scope:expr, $unit:literal, $mzh:literal / $men:literal, $tzh:literal / $ten:literal;)+) => {
