@@ -237,4 +237,9 @@ impl Observation {
     pub fn is_bad(&self) -> bool {
         self.worst_stars() <= 2
     }
+
+    /// Whether the rater is the applicant of a case that intake found.
+    pub fn is_matched_applicant(&self) -> bool {
+        self.service.case_match == Some(CaseMatch::Matched) && self.rater.is_applicant == Some(true)
+    }
 }

@@ -106,8 +106,6 @@ rows! {
     TEXT_PRESENT "text.present" Bool, Rating, "", "有文字评价" / "A comment was given", "有文字评价：{value}" / "comment given: {value}";
     TEXT_CHARS "text.chars" Int, Rating, "characters", "文字长度" / "Length of the comment", "文字{value}字" / "comment of {value} characters";
     TEXT_STOCK "text.stock" Bool, Rating, "", "套话" / "A stock phrase", "套话：{value}" / "stock phrase: {value}";
-    TEXT_SIMILAR_RATERS "text.similar_raters" Int, State, "raters", "7天内相似文字（非套话）的其他评价人数" / "Other raters within 7 days with the same or a very similar comment (stock phrases apart)", "7天内有{value}人文字相同或高度相似" / "{value} other raters wrote the same or nearly the same within 7 days";
-    TEXT_SIMILAR_TARGET_RATERS "text.similar_target_raters" Int, State, "raters", "其中评价同一对象的人数" / "Those of them who rated the same target", "其中{value}人评价同一对象" / "{value} of them rated the same target";
 
     CASE_CONTEST "case.contest" Enum(CASE_CONTESTS), State, "", "与同一办件、环节、次数的先前评价的关系" / "How it stands to earlier ratings of the same case, stage and visit", "与先前评价的关系{value}" / "stands to earlier ratings as {value}";
     CASE_PRIOR_RATERS "case.prior_raters" Int, State, "raters", "先前评价过此办件的其他人数" / "Other raters who rated this case before", "此办件先前已有{value}人评价" / "{value} others rated this case before";
@@ -117,7 +115,6 @@ rows! {
     RATER_AGE_SEEN_DAYS "rater.seen_days" Float, State, "days", "评价人首次出现至今的天数" / "Days since this rater first rated", "评价人首次出现于{value}天前" / "rater first seen {value} days ago";
     RATER_RATINGS "rater.ratings" Int, State, "ratings", "评价人先前的评价总数" / "Earlier ratings by this rater", "评价人先前评价{value}次" / "rater gave {value} earlier ratings";
     RATER_MATCHED_SHARE "rater.matched_share" Float, State, "share", "评价人先前评价中办件核对一致的比例" / "Share of the rater's earlier ratings with a matched case", "先前评价中办件一致的占{value}" / "{value} of earlier ratings had a matched case";
-    RATER_TARGET_SHARE "rater.target_share" Float, State, "share", "评价人先前评价中针对此对象的比例" / "Share of the rater's earlier ratings that went to this target", "先前评价中针对此对象的占{value}" / "{value} of earlier ratings went to this target";
 
     TARGET_RATINGS "target.ratings" Int, State, "ratings", "对象先前的主动评价数（衰减）" / "Earlier active ratings of the target (decayed, half-life 30 days)", "对象先前有{value}次主动评价" / "target has {value} earlier active ratings";
     TARGET_BAD_SHARE "target.bad_share" Float, State, "share", "对象的差评率，向上级收缩" / "The target's share of bad ratings, shrunk towards its department's", "对象平常差评率{value}" / "target's usual bad share is {value}";

@@ -1,0 +1,177 @@
+//! How a rating stands to earlier ones of the same case.
+//!
+//! There is one final rating per case, stage and visit (an *occasion*). Who came first does not
+//! decide which it is: a clerk's quick five stars must never crowd out the client.
+
+use serde::{Deserialize, Serialize};
+
+use super::aged_map::AgedMap;
+use super::keys::{KeyField, Keys};
+use crate::catalogue::FeatureVector;
+use crate::catalogue::builtin as f;
+use crate::observation::Observation;
+use crate::wire::Origin;
+
+/// How a rating stands to the one that its occasion had before; the discriminants are positions in
+/// [`crate::catalogue::builtin::CASE_CONTESTS`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Contest {
+    /// There was none, or a platform's default.
+    None = 0,
+    /// The same rater thought again and says so: the later stands.
+    Revision = 1,
+    /// The same rater, the same stars.
+    RepeatSame = 2,
+    /// The same rater, other stars, without saying that it is a revision: the later stands.
+    RepeatChanged = 3,
+    /// Another rater, and neither (or both) is known as the applicant.
+    OtherRater = 4,
+    /// The applicant, after somebody else: the applicant's stands.
+    StandsOverOther = 5,
+    /// Somebody else, after the applicant.
+    YieldsToApplicant = 6,
+}
+
+/// What a rating makes of an earlier one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct CaseEffect {
+    /// Fingerprint of the earlier rating's id ([`rating_fingerprint`]), which is to be held.
+    pub hold_earlier: u64,
+}
+
+/// 64 bits under which a rating id is looked up.
+pub fn rating_fingerprint(rating_id: &str) -> u64 {
+    xxhash_rust::xxh3::xxh3_64(rating_id.as_bytes()).max(1)
+}
+
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+struct Standing {
+    rating: u64,
+    rater: u64,
+    stars: u8,
+    is_default: bool,
+    is_applicant: Option<bool>,
+}
+
+/// Few raters and targets of one case, by 32-bit hash; enough to count to four.
+#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
+struct Few {
+    seen: [u32; 4],
+    len: u8,
+}
+
+impl Few {
+    /// How many others than `key` there are; then counts `key`.
+    fn others_then_add(&mut self, key: u64) -> i64 {
+        if key == 0 {
+            return i64::from(self.len);
+        }
+        let short = key as u32;
+        let len = usize::from(self.len);
+        let known = self.seen[..len].contains(&short);
+        let others = len - usize::from(known);
+        if !known && len < self.seen.len() {
+            self.seen[len] = short;
+            self.len += 1;
+        }
+        others as i64
+    }
+}
+
+#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
+struct History {
+    ratings: u32,
+    raters: Few,
+    targets: Few,
+}
+
+/// State of cases and occasions.
+#[derive(Clone, Debug)]
+pub struct Cases {
+    occasions: AgedMap<Standing>,
+    histories: AgedMap<History>,
+}
+
+impl Cases {
+    /// Empty state with room for about `capacity` cases.
+    pub fn new(capacity: usize) -> Self {
+        Self { occasions: AgedMap::new(capacity), histories: AgedMap::new(capacity) }
+    }
+
+    /// Sets the case features of one rating, and says which earlier rating must be held for it.
+    pub fn observe(&mut self, o: &Observation, keys: &Keys, out: &mut FeatureVector) -> Option<CaseEffect> {
+        let case = keys.get(KeyField::Case);
+        if case == 0 {
+            return None;
+        }
+        // A default is the platform's, not a rater's: it is no use of the case.
+        if o.origin == Origin::Active {
+            let history = self.histories.entry(case, History::default);
+            out.set_int(f::CASE_PRIOR_RATINGS, i64::from(history.ratings));
+            out.set_int(f::CASE_PRIOR_RATERS, history.raters.others_then_add(keys.get(KeyField::Rater)));
+            out.set_int(f::CASE_PRIOR_TARGETS, history.targets.others_then_add(keys.get(KeyField::Target)));
+            history.ratings = history.ratings.saturating_add(1);
+        }
+        let occasion = o.service.occasion?.key();
+        let new = Standing {
+            rating: rating_fingerprint(&o.rating_id),
+            rater: keys.get(KeyField::Rater),
+            stars: o.stars,
+            is_default: o.origin == Origin::Default,
+            is_applicant: o.rater.is_applicant,
+        };
+        let earlier = self.occasions.get_mut(occasion).copied();
+        let contest = earlier.map_or(Contest::None, |earlier| {
+            contest(&earlier, &new, o.is_bad(), o.supersedes.as_deref().map(rating_fingerprint))
+        });
+        out.set_int(f::CASE_CONTEST, contest as i64);
+        let stands = match contest {
+            Contest::RepeatSame | Contest::YieldsToApplicant => false,
+            Contest::None => !(new.is_default && earlier.is_some()),
+            Contest::OtherRater => false,
+            Contest::Revision | Contest::RepeatChanged | Contest::StandsOverOther => true,
+        };
+        if stands {
+            self.occasions.insert(occasion, new);
+        }
+        let earlier = earlier?;
+        let differ = earlier.stars != new.stars;
+        match contest {
+            Contest::StandsOverOther => Some(CaseEffect { hold_earlier: earlier.rating }),
+            Contest::OtherRater if differ && earlier.is_applicant != Some(true) => {
+                Some(CaseEffect { hold_earlier: earlier.rating })
+            }
+            _ => None,
+        }
+    }
+
+    /// Entries held, for the metrics.
+    pub fn len(&self) -> usize {
+        self.occasions.len() + self.histories.len()
+    }
+
+    /// Whether it holds nothing.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+}
+
+fn contest(earlier: &Standing, new: &Standing, bad: bool, supersedes: Option<u64>) -> Contest {
+    if earlier.is_default || new.is_default {
+        return Contest::None;
+    }
+    if earlier.rater != 0 && earlier.rater == new.rater {
+        if supersedes == Some(earlier.rating) {
+            return Contest::Revision;
+        }
+        // A repeated complaint stays a repeat, whatever its aspects: the policy never rejects it.
+        let same = earlier.stars == new.stars && !(bad && new.stars > 2);
+        return if same { Contest::RepeatSame } else { Contest::RepeatChanged };
+    }
+    match (earlier.is_applicant == Some(true), new.is_applicant == Some(true)) {
+        (false, true) => Contest::StandsOverOther,
+        (true, false) => Contest::YieldsToApplicant,
+        _ => Contest::OtherRater,
+    }
+}

@@ -1,0 +1,169 @@
+//! All state that features are computed from, and the one call that advances it.
+//!
+//! State folds observations, in input order, on one thread. It reads no clock and no verdict, so it
+//! is rebuilt exactly by showing it the same observations again.
+
+use std::sync::Arc;
+
+use super::case::{CaseEffect, Cases};
+use super::concentration::{Concentration, ConcentrationCounters};
+use super::counter::CounterSet;
+use super::device::{DeviceLinker, ResolvedDevice};
+use super::direct::UtcOffset;
+use super::engine::{CounterEngine, Limits};
+use super::identity::keys_of;
+use super::keys::{KeyField, Keys};
+use super::missing::UsualFields;
+use super::rater::Raters;
+use super::reference::References;
+use super::target::{TargetCounters, Targets};
+use super::text::TextLinker;
+use crate::catalogue::builtin as f;
+use crate::catalogue::{Catalogue, FeatureVector};
+use crate::observation::Observation;
+use crate::time::{HOUR_MS, Instant};
+
+/// A rating that comes later than this behind the watermark changes no state.
+pub const LATENESS_MS: i64 = 72 * HOUR_MS;
+
+/// How much state is kept.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StateLimits {
+    /// Devices, raters, cases and the like, each; the least recently seen go first.
+    pub entities: usize,
+    /// Bounds of the counters.
+    pub counters: Limits,
+}
+
+impl Default for StateLimits {
+    fn default() -> Self {
+        Self { entities: 2_000_000, counters: Limits::default() }
+    }
+}
+
+/// What state says of a rating's identity, before its features.
+#[derive(Clone, Copy, Debug)]
+pub struct Resolved {
+    /// Under which keys its events are kept.
+    pub keys: Keys,
+    /// Its device.
+    pub device: ResolvedDevice,
+}
+
+/// All state of the scoring path.
+#[derive(Debug)]
+pub struct State {
+    devices: DeviceLinker,
+    texts: TextLinker,
+    cases: Cases,
+    raters: Raters,
+    targets: Targets,
+    concentration: Concentration,
+    usual: UsualFields,
+    counters: CounterEngine,
+    references: Arc<References>,
+    target_counters: TargetCounters,
+    concentration_counters: ConcentrationCounters,
+    watermark: Instant,
+}
+
+impl State {
+    /// Empty state for these counters.
+    pub fn new(counters: &CounterSet, catalogue: &Catalogue, limits: &StateLimits, offset: UtcOffset) -> Self {
+        let entities = limits.entities;
+        Self {
+            devices: DeviceLinker::new(entities),
+            texts: TextLinker::new(entities / 8),
+            cases: Cases::new(entities),
+            raters: Raters::new(entities),
+            targets: Targets::new(entities / 16, offset),
+            concentration: Concentration::new(entities),
+            usual: UsualFields::new(4_096),
+            counters: CounterEngine::new(counters, limits.counters.clone()),
+            references: Arc::default(),
+            target_counters: TargetCounters {
+                ratings_1h: catalogue.find("target.ratings_1h"),
+                ratings_24h: catalogue.find("target.ratings_24h"),
+                bad_24h: catalogue.find("target.bad_24h"),
+            },
+            concentration_counters: ConcentrationCounters {
+                raters: catalogue.find("target.raters_24h"),
+                profile: catalogue.find("profile_target.accounts_24h"),
+                subnet: catalogue.find("subnet_target.accounts_24h"),
+            },
+            watermark: Instant(0),
+        }
+    }
+
+    /// The newest event time seen.
+    pub fn watermark(&self) -> Instant {
+        self.watermark
+    }
+
+    /// Replaces the reference tables.
+    pub fn set_references(&mut self, references: Arc<References>) {
+        self.references = references;
+    }
+
+    /// Finds out which device and wording a rating belongs to. Ratings are resolved in input order;
+    /// a whole batch may be resolved before its first is observed.
+    pub fn resolve(&mut self, o: &Observation) -> Resolved {
+        let mut keys = keys_of(o);
+        let device = self.devices.resolve(o, &keys);
+        keys.set(KeyField::Device, device.key);
+        keys.set(KeyField::Text, o.text.as_ref().map_or(0, |text| self.texts.resolve(text)));
+        Resolved { keys, device }
+    }
+
+    /// Asks the memory for what [`State::observe`] will need for this rating.
+    pub fn prefetch(&self, resolved: &Resolved) {
+        self.counters.prefetch(&resolved.keys);
+    }
+
+    /// Adds one rating and sets its state features. `most_ahead_ms` bounds how far one rating may
+    /// advance the watermark.
+    pub fn observe(
+        &mut self,
+        o: &Observation,
+        resolved: &Resolved,
+        most_ahead_ms: i64,
+        out: &mut FeatureVector,
+    ) -> Option<CaseEffect> {
+        let at = o.submitted_at;
+        if self.watermark == Instant(0) {
+            self.watermark = at;
+        }
+        self.watermark = self.watermark.max(at.min(Instant(self.watermark.ms() + most_ahead_ms)));
+        let effect = self.cases.observe(o, &resolved.keys, out);
+        self.references.observe(o, &resolved.keys, out);
+        if self.watermark.ms() - at.ms() > LATENESS_MS {
+            return effect;
+        }
+        let keys = &resolved.keys;
+        out.set_int(f::DEVICE_LINK, resolved.device.link as i64);
+        if let Some(days) = resolved.device.age_days {
+            out.set_float(f::DEVICE_AGE_DAYS, days);
+        }
+        if let Some(rarity) = resolved.device.rarity {
+            out.set_float(f::DEVICE_RARITY, rarity);
+        }
+        self.counters.observe(at, self.watermark, keys, out);
+        self.raters.observe(o, keys, out);
+        self.targets.observe(o, keys, self.target_counters, out);
+        self.concentration.observe(o, keys, self.concentration_counters, out);
+        self.usual.observe(o, out);
+        effect
+    }
+
+    /// Entries held by each part, for the metrics.
+    pub fn sizes(&self) -> [(&'static str, usize); 6] {
+        [
+            ("devices", self.devices.len()),
+            ("texts", self.texts.len()),
+            ("cases", self.cases.len()),
+            ("raters", self.raters.len()),
+            ("targets", self.targets.len()),
+            ("concentration", self.concentration.len()),
+        ]
+    }
+}

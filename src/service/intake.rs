@@ -1,0 +1,213 @@
+//! The bounded queue in front of the pipeline, and the order of its batches.
+
+use std::collections::VecDeque;
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+
+/// Locks, whether or not another thread panicked while it held the lock: what the locks here guard
+/// is valid between any two statements.
+pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Bounds of the queue and of the batches made of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct IntakeLimits {
+    /// Submissions that may wait; one more is shed (inline) or waits outside (batch).
+    pub queue: usize,
+    /// Most submissions of one batch.
+    pub batch: usize,
+    /// Most batches between the queue and the answer. Few, so that under load batches grow and
+    /// share one sync instead of queueing for it one by one.
+    pub in_flight: usize,
+}
+
+impl Default for IntakeLimits {
+    fn default() -> Self {
+        Self { queue: 16_384, batch: 512, in_flight: 8 }
+    }
+}
+
+struct Inner<T> {
+    waiting: VecDeque<T>,
+    next_batch: u64,
+    in_flight: usize,
+    closed: bool,
+}
+
+/// A bounded queue that hands out numbered batches.
+pub struct Intake<T> {
+    inner: Mutex<Inner<T>>,
+    limits: IntakeLimits,
+    work: Condvar,
+    room: Condvar,
+}
+
+/// Why a submission was not taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Refused {
+    /// The queue is full.
+    Full,
+    /// The service is stopping.
+    Closed,
+}
+
+impl<T> Intake<T> {
+    /// An empty queue.
+    pub fn new(limits: IntakeLimits) -> Self {
+        let inner = Inner { waiting: VecDeque::new(), next_batch: 0, in_flight: 0, closed: false };
+        Self { inner: Mutex::new(inner), limits, work: Condvar::new(), room: Condvar::new() }
+    }
+
+    /// Adds one submission, or gives it back at once.
+    pub fn offer(&self, submission: T) -> Result<(), (Refused, T)> {
+        let mut inner = lock(&self.inner);
+        if inner.closed {
+            return Err((Refused::Closed, submission));
+        }
+        if inner.waiting.len() >= self.limits.queue {
+            return Err((Refused::Full, submission));
+        }
+        inner.waiting.push_back(submission);
+        drop(inner);
+        self.work.notify_one();
+        Ok(())
+    }
+
+    /// Adds all submissions in order, waiting for room; gives back what was left when it closed.
+    pub fn push_all(&self, submissions: Vec<T>) -> Result<(), Vec<T>> {
+        let mut submissions = submissions.into_iter();
+        let mut inner = lock(&self.inner);
+        loop {
+            while !inner.closed && inner.waiting.len() >= self.limits.queue {
+                inner = self.room.wait(inner).unwrap_or_else(PoisonError::into_inner);
+            }
+            if inner.closed {
+                return Err(submissions.collect());
+            }
+            let room = self.limits.queue - inner.waiting.len();
+            inner.waiting.extend(submissions.by_ref().take(room));
+            self.work.notify_all();
+            if submissions.len() == 0 {
+                return Ok(());
+            }
+        }
+    }
+
+    /// The next batch and its number; waits for one. `None` once the queue is closed and empty.
+    pub fn next_batch(&self) -> Option<(u64, Vec<T>)> {
+        let mut inner = lock(&self.inner);
+        loop {
+            if !inner.waiting.is_empty() && inner.in_flight < self.limits.in_flight {
+                let size = inner.waiting.len().min(self.limits.batch);
+                let batch = inner.waiting.drain(..size).collect();
+                let number = inner.next_batch;
+                inner.next_batch += 1;
+                inner.in_flight += 1;
+                let more = !inner.waiting.is_empty() && inner.in_flight < self.limits.in_flight;
+                drop(inner);
+                if more {
+                    self.work.notify_one();
+                }
+                self.room.notify_all();
+                return Some((number, batch));
+            }
+            if inner.closed && inner.waiting.is_empty() {
+                return None;
+            }
+            inner = self.work.wait(inner).unwrap_or_else(PoisonError::into_inner);
+        }
+    }
+
+    /// Says that this many batches were answered.
+    pub fn finished(&self, batches: usize) {
+        lock(&self.inner).in_flight -= batches;
+        self.work.notify_all();
+    }
+
+    /// Takes no more submissions; those that wait are still handed out.
+    pub fn close(&self) {
+        lock(&self.inner).closed = true;
+        self.work.notify_all();
+        self.room.notify_all();
+    }
+
+    /// Submissions that wait.
+    pub fn depth(&self) -> usize {
+        lock(&self.inner).waiting.len()
+    }
+
+    /// The bounds.
+    pub fn limits(&self) -> IntakeLimits {
+        self.limits
+    }
+}
+
+/// Lets batches through one at a time, in the order of their numbers.
+pub struct Turnstile<S> {
+    inner: Mutex<(u64, S)>,
+    turn: Condvar,
+}
+
+impl<S> Turnstile<S> {
+    /// Batch 0 is the first to pass.
+    pub fn new(state: S) -> Self {
+        Self { inner: Mutex::new((0, state)), turn: Condvar::new() }
+    }
+
+    /// Waits until all earlier batches passed, and runs `work` on the state alone.
+    pub fn pass<R>(&self, batch: u64, work: impl FnOnce(&mut S) -> R) -> R {
+        let mut inner = lock(&self.inner);
+        while inner.0 != batch {
+            inner = self.turn.wait(inner).unwrap_or_else(PoisonError::into_inner);
+        }
+        let result = work(&mut inner.1);
+        inner.0 += 1;
+        drop(inner);
+        self.turn.notify_all();
+        result
+    }
+
+    /// Runs `look` on the state between two batches.
+    pub fn look<R>(&self, look: impl FnOnce(&S) -> R) -> R {
+        look(&lock(&self.inner).1)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::Arc;
+
+    #[test]
+    fn batches_pass_in_order_whatever_thread_took_them() {
+        let intake = Arc::new(Intake::new(IntakeLimits { queue: 64, batch: 7, in_flight: 4 }));
+        let turnstile = Arc::new(Turnstile::new(Vec::new()));
+        let workers: Vec<_> = (0..4)
+            .map(|_| {
+                let (intake, turnstile) = (Arc::clone(&intake), Arc::clone(&turnstile));
+                std::thread::spawn(move || {
+                    while let Some((number, batch)) = intake.next_batch() {
+                        turnstile.pass(number, |seen: &mut Vec<u32>| seen.extend(&batch));
+                        intake.finished(1);
+                    }
+                })
+            })
+            .collect();
+        for chunk in (0..10_000_u32).collect::<Vec<_>>().chunks(33) {
+            intake.push_all(chunk.to_vec()).unwrap();
+        }
+        intake.close();
+        workers.into_iter().for_each(|w| w.join().unwrap());
+        turnstile.look(|seen| assert!(seen.iter().copied().eq(0..10_000)));
+    }
+
+    #[test]
+    fn a_full_queue_gives_the_submission_back_at_once() {
+        let intake = Intake::new(IntakeLimits { queue: 2, batch: 1, in_flight: 1 });
+        assert!(intake.offer(1).is_ok() && intake.offer(2).is_ok());
+        assert_eq!(intake.offer(3), Err((Refused::Full, 3)));
+        intake.close();
+        assert_eq!(intake.offer(4), Err((Refused::Closed, 4)));
+        assert_eq!(intake.next_batch(), Some((0, vec![1])));
+    }
+}
