@@ -1,1 +1,141 @@
-//! placeholder
+//! The path of one rating, from its bytes to what was decided: three steps, one call each.
+//!
+//! 1. [`Preparer::prepare`] (pure, parallel): parse, pseudonymise, features of the rating alone.
+//! 2. [`Engine::observe`] (one thread, in input order): state and the features that come from it.
+//! 3. [`judge`] (pure, parallel): rules and policy.
+//!
+//! Nothing here does I/O or reads a clock, and no result depends on how ratings are batched or on
+//! which thread runs a step. Inline, batch, stream, backtest, shadow and replay all call these.
+
+mod judge;
+mod ruling;
+
+use std::sync::Arc;
+
+use crate::catalogue::FeatureVector;
+use crate::date::UtcOffset;
+use crate::features::case::CaseEffect;
+use crate::features::direct;
+use crate::features::reference::References;
+use crate::features::state::{Resolved, State, StateLimits};
+use crate::observation::Observation;
+use crate::pseudonym::{Comment, Keyring};
+use crate::rating::{self, RatingError};
+use crate::time::Instant;
+
+pub use judge::{Judgement, judge};
+pub use ruling::{Ruling, RulingError};
+
+/// A rating that went through the door.
+#[derive(Debug)]
+pub struct Prepared {
+    /// The rating without a raw identifier.
+    pub observation: Observation,
+    /// Its comment, for the vault alone.
+    pub comment: Option<Comment>,
+    /// Its features; those that come from state are missing until it is observed.
+    pub features: FeatureVector,
+}
+
+/// Step 1: what turns bytes into a [`Prepared`] rating.
+#[derive(Clone, Debug)]
+pub struct Preparer {
+    keyring: Arc<Keyring>,
+    offset: UtcOffset,
+}
+
+impl Preparer {
+    /// Pseudonymises with `keyring`; hours and days are those of `offset`.
+    pub fn new(keyring: Arc<Keyring>, offset: UtcOffset) -> Self {
+        Self { keyring, offset }
+    }
+
+    /// Parses one rating, pseudonymises it and sets the features of the rating alone. `features` is
+    /// the length of the catalogue in force ([`Ruling::catalogue`]).
+    ///
+    /// # Errors
+    /// A required field is missing or wrong.
+    pub fn prepare(&self, line: &[u8], features: usize) -> Result<Prepared, RatingError> {
+        let rating = rating::parse(line)?;
+        let (observation, comment) = self.keyring.pseudonymise(rating);
+        let mut features = FeatureVector::new(features);
+        direct::observe(&observation, self.offset, &mut features);
+        Ok(Prepared { observation, comment, features })
+    }
+}
+
+/// What step 2 found besides the features.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Observed {
+    /// What the rating makes of an earlier one of its case.
+    pub effect: Option<CaseEffect>,
+    /// The newest event time, this rating included.
+    pub watermark: Instant,
+}
+
+/// Step 2: all state, and the rules in force.
+#[derive(Debug)]
+pub struct Engine {
+    state: State,
+    ruling: Arc<Ruling>,
+    limits: StateLimits,
+    offset: UtcOffset,
+    resolved: Vec<Resolved>,
+}
+
+/// How many ratings ahead memory is asked for what they will need.
+const PREFETCH_AHEAD: usize = 6;
+
+impl Engine {
+    /// An engine without a past.
+    pub fn new(ruling: Arc<Ruling>, limits: StateLimits, offset: UtcOffset) -> Self {
+        let state = State::new(ruling.counters(), ruling.catalogue(), &limits, offset);
+        Self { state, ruling, limits, offset, resolved: Vec::new() }
+    }
+
+    /// The rules in force.
+    pub fn ruling(&self) -> &Arc<Ruling> {
+        &self.ruling
+    }
+
+    /// All state.
+    pub fn state(&self) -> &State {
+        &self.state
+    }
+
+    /// Brings rules into force, from the next rating on. Counters that are declared alike go on;
+    /// others start empty and are missing until their window has passed.
+    pub fn activate(&mut self, ruling: Arc<Ruling>) {
+        self.state.set_counters(ruling.counters(), ruling.catalogue(), &self.limits);
+        self.ruling = ruling;
+    }
+
+    /// Brings reference tables into force, from the next rating on.
+    pub fn set_references(&mut self, references: Arc<References>) {
+        self.state.set_references(references);
+    }
+
+    /// The offset that hours and days are reckoned in.
+    pub fn offset(&self) -> UtcOffset {
+        self.offset
+    }
+
+    /// Shows state a run of ratings, in input order, and completes their features. `found` is
+    /// called for each with its position.
+    pub fn observe(&mut self, batch: &mut [&mut Prepared], mut found: impl FnMut(usize, Observed)) {
+        let features = self.ruling.catalogue().len();
+        self.resolved.clear();
+        for prepared in batch.iter() {
+            self.resolved.push(self.state.resolve(&prepared.observation));
+        }
+        for i in 0..batch.len() {
+            if let Some(ahead) = self.resolved.get(i + PREFETCH_AHEAD) {
+                self.state.prefetch(ahead);
+            }
+            let Prepared { observation, features: vector, .. } = &mut *batch[i];
+            vector.resize(features);
+            let effect = self.state.observe(observation, &self.resolved[i], vector);
+            found(i, Observed { effect, watermark: self.state.watermark() });
+        }
+    }
+}

@@ -24,6 +24,16 @@ impl FeatureVector {
         Self { slots: vec![0; len].into_boxed_slice(), present: [0; WORDS] }
     }
 
+    /// Makes room for `len` features; new ones are missing.
+    pub fn resize(&mut self, len: usize) {
+        if len != self.slots.len() {
+            debug_assert!(len <= MAX_FEATURES);
+            let mut slots = std::mem::take(&mut self.slots).into_vec();
+            slots.resize(len, 0);
+            self.slots = slots.into_boxed_slice();
+        }
+    }
+
     /// Number of slots.
     pub fn len(&self) -> usize {
         self.slots.len()

@@ -192,11 +192,18 @@ impl References {
         }
     }
 
-    /// Sets `reference.over_closed`, once the day's ratings of the window are counted.
-    pub fn compare_closed(&self, o: &Observation, keys: &Keys, ratings: i64, out: &mut FeatureVector) {
+    /// The window and day under which ratings are counted to compare them with the cases closed
+    /// there; `None` where no table says how many those were.
+    pub fn window_day(&self, o: &Observation, keys: &Keys) -> Option<u64> {
+        let (window, day) = (keys.get(KeyField::Window), self.offset.day(o.submitted_at));
+        self.closed.contains_key(&(window, day)).then(|| window.rotate_left(17) ^ day as u64)
+    }
+
+    /// Sets `reference.over_closed` from the day's ratings of the window, this one included.
+    pub fn compare_closed(&self, o: &Observation, keys: &Keys, ratings: u32, out: &mut FeatureVector) {
         let day = self.offset.day(o.submitted_at);
         if let Some(&cases) = self.closed.get(&(keys.get(KeyField::Window), day)) {
-            out.set_float(f::REFERENCE_OVER_CLOSED, ratings as f64 / f64::from(cases.max(1)));
+            out.set_float(f::REFERENCE_OVER_CLOSED, f64::from(ratings) / f64::from(cases.max(1)));
         }
     }
 

@@ -5,6 +5,7 @@
 
 use std::sync::Arc;
 
+use super::aged_map::AgedMap;
 use super::case::{CaseEffect, Cases};
 use super::concentration::{Concentration, ConcentrationCounters};
 use super::counter::CounterSet;
@@ -25,6 +26,10 @@ use crate::time::{HOUR_MS, Instant};
 
 /// A rating that comes later than this behind the watermark changes no state.
 pub const LATENESS_MS: i64 = 72 * HOUR_MS;
+
+/// One rating advances the watermark by at most this, so that a single wrong clock cannot make
+/// everybody else late.
+pub const MOST_AHEAD_MS: i64 = HOUR_MS;
 
 /// How much state is kept.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -62,6 +67,7 @@ pub struct State {
     usual: UsualFields,
     counters: CounterEngine,
     references: Arc<References>,
+    window_days: AgedMap<u32>,
     target_counters: TargetCounters,
     concentration_counters: ConcentrationCounters,
     watermark: Instant,
@@ -81,6 +87,7 @@ impl State {
             usual: UsualFields::new(4_096),
             counters: CounterEngine::new(counters, limits.counters.clone()),
             references: Arc::default(),
+            window_days: AgedMap::new(entities / 16),
             target_counters: TargetCounters {
                 ratings_1h: catalogue.find("target.ratings_1h"),
                 ratings_24h: catalogue.find("target.ratings_24h"),
@@ -120,22 +127,26 @@ impl State {
         self.counters.prefetch(&resolved.keys);
     }
 
-    /// Adds one rating and sets its state features. `most_ahead_ms` bounds how far one rating may
-    /// advance the watermark.
+    /// Adds one rating and sets its state features.
     pub fn observe(
         &mut self,
         o: &Observation,
         resolved: &Resolved,
-        most_ahead_ms: i64,
         out: &mut FeatureVector,
     ) -> Option<CaseEffect> {
         let at = o.submitted_at;
         if self.watermark == Instant(0) {
             self.watermark = at;
         }
-        self.watermark = self.watermark.max(at.min(Instant(self.watermark.ms() + most_ahead_ms)));
+        self.watermark = self.watermark.max(at.min(Instant(self.watermark.ms() + MOST_AHEAD_MS)));
         let effect = self.cases.observe(o, &resolved.keys, out);
         self.references.observe(o, &resolved.keys, out);
+        if let Some(window_day) = self.references.window_day(o, &resolved.keys) {
+            let ratings = self.window_days.entry(window_day, || 0);
+            *ratings = ratings.saturating_add(1);
+            let ratings = *ratings;
+            self.references.compare_closed(o, &resolved.keys, ratings, out);
+        }
         if self.watermark.ms() - at.ms() > LATENESS_MS {
             return effect;
         }
