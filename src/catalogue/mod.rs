@@ -99,6 +99,7 @@ pub struct Feature {
 pub struct Catalogue {
     features: Vec<Feature>,
     by_name: HashMap<String, FeatureId>,
+    version: u64,
 }
 
 /// Why a feature could not be added.
@@ -124,7 +125,7 @@ impl std::error::Error for CatalogueError {}
 impl Catalogue {
     /// The built-in features alone.
     pub fn builtin() -> Self {
-        let mut catalogue = Self { features: Vec::new(), by_name: HashMap::new() };
+        let mut catalogue = Self { features: Vec::new(), by_name: HashMap::new(), version: 0 };
         for row in builtin::ROWS {
             let added = catalogue.add(Feature {
                 name: row.name.to_owned(),
@@ -151,6 +152,8 @@ impl Catalogue {
             return Err(CatalogueError::Taken(feature.name));
         }
         let id = FeatureId(self.features.len() as u16);
+        let row = format!("{} {}", feature.name, feature.kind.name());
+        self.version = xxhash_rust::xxh3::xxh3_64_with_seed(row.as_bytes(), self.version);
         self.by_name.insert(feature.name.clone(), id);
         self.features.push(feature);
         Ok(id)
@@ -169,6 +172,12 @@ impl Catalogue {
     /// All features with their positions.
     pub fn iter(&self) -> impl Iterator<Item = (FeatureId, &Feature)> {
         self.features.iter().enumerate().map(|(i, f)| (FeatureId(i as u16), f))
+    }
+
+    /// Tells catalogues apart: a hash over names and types in their order. Log records carry it, so
+    /// that their feature values are never read by another catalogue's positions.
+    pub fn version(&self) -> u32 {
+        (self.version >> 32) as u32
     }
 
     /// Number of features.

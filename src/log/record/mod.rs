@@ -1,0 +1,241 @@
+//! Records: the bytes of an entry, in a part that stays for ever and a part that can be erased.
+//!
+//! ```text
+//! record = kind u8 ‖ state u8 ‖ length of public (varint) ‖ public ‖ (erasable, or its hash once erased)
+//! ```
+
+mod activation;
+mod features;
+mod rating;
+mod revision;
+
+use super::chain::Digest;
+use super::codec::{DecodeError, Fields, put_varint};
+use super::entry::{ActivationEntry, Entry, PublicRating, RatingEntry, RevisionEntry};
+use crate::catalogue::Catalogue;
+use crate::pseudonym::Pseudonym;
+
+/// Longest record in bytes. Ratings take a few hundred; an activation carries whole files.
+pub const MAX_RECORD_BYTES: usize = (1 << 23) - 1;
+
+/// Numbers of the kinds of record. 4 to 6 are kept for claims, reviewers' decisions and erasures.
+mod kind {
+    pub const RATING: u8 = 1;
+    pub const REVISION: u8 = 2;
+    pub const ACTIVATION: u8 = 3;
+}
+
+const WHOLE: u8 = 0;
+const ERASED: u8 = 1;
+
+/// The fingerprint under which the index keeps a `rating_id`. Records are read to tell apart the few
+/// ids that share one.
+pub fn rating_fingerprint(rating_id: &str) -> u64 {
+    xxhash_rust::xxh3::xxh3_64(rating_id.as_bytes())
+}
+
+/// The fingerprint under which the index keeps a case.
+pub fn case_fingerprint(case: &Pseudonym) -> u64 {
+    case.key()
+}
+
+/// What a record is found by.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct RecordKeys {
+    /// Fingerprint of the rating that it is about.
+    pub rating: Option<u64>,
+    /// Fingerprint of the case of a scored rating, until that is erased.
+    pub case: Option<u64>,
+}
+
+/// A record ready to be appended. Encoding is pure, so that it can run in parallel before the log's
+/// one thread chains and writes.
+#[derive(Clone, Debug, PartialEq)]
+pub struct EncodedRecord {
+    bytes: Vec<u8>,
+    leaf: Digest,
+    keys: RecordKeys,
+}
+
+impl EncodedRecord {
+    /// The record's bytes.
+    pub fn bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+
+    /// Its leaf in the chain.
+    pub fn leaf(&self) -> Digest {
+        self.leaf
+    }
+
+    /// What it is found by.
+    pub fn keys(&self) -> RecordKeys {
+        self.keys
+    }
+
+    fn assemble(kind: u8, public: &[u8], erasable: &[u8], keys: RecordKeys) -> Self {
+        let mut bytes = Vec::with_capacity(public.len() + erasable.len() + 6);
+        bytes.extend_from_slice(&[kind, WHOLE]);
+        put_varint(&mut bytes, public.len() as u64);
+        bytes.extend_from_slice(public);
+        bytes.extend_from_slice(erasable);
+        Self { bytes, leaf: Digest::leaf(kind, public, Digest::of(erasable)), keys }
+    }
+}
+
+impl RatingEntry {
+    /// The entry's record. `catalogue` is the one that the features are indexed by.
+    pub fn encode(&self, catalogue: &Catalogue) -> EncodedRecord {
+        debug_assert_eq!(self.catalogue, catalogue.version(), "features of another catalogue");
+        let mut public = Vec::with_capacity(160);
+        rating::put_public(&mut public, &self.public());
+        let mut erasable = Vec::with_capacity(384);
+        rating::put_erasable(&mut erasable, self, catalogue);
+        let keys = RecordKeys {
+            rating: Some(rating_fingerprint(&self.observation.rating_id)),
+            case: self.observation.service.case.as_ref().map(case_fingerprint),
+        };
+        EncodedRecord::assemble(kind::RATING, &public, &erasable, keys)
+    }
+}
+
+impl RevisionEntry {
+    /// The entry's record. Evidence that is missing is encoded as erased.
+    pub fn encode(&self) -> EncodedRecord {
+        let mut public = Vec::with_capacity(192);
+        revision::put_public(&mut public, self);
+        let keys = RecordKeys { rating: Some(rating_fingerprint(&self.rating.rating_id)), case: None };
+        let mut erasable = Vec::with_capacity(96);
+        if let Some(evidence) = &self.evidence {
+            revision::put_evidence(&mut erasable, evidence);
+        }
+        EncodedRecord::assemble(kind::REVISION, &public, &erasable, keys)
+    }
+}
+
+impl ActivationEntry {
+    /// The entry's record. Nothing in it is erasable.
+    pub fn encode(&self) -> EncodedRecord {
+        let mut public = Vec::new();
+        activation::put(&mut public, self);
+        EncodedRecord::assemble(kind::ACTIVATION, &public, &[], RecordKeys::default())
+    }
+}
+
+/// A record's bytes, taken apart.
+#[derive(Clone, Copy, Debug)]
+pub struct Record<'a> {
+    kind: u8,
+    public: &'a [u8],
+    erasable: Erasable<'a>,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Erasable<'a> {
+    Whole(&'a [u8]),
+    Erased(Digest),
+}
+
+impl<'a> Record<'a> {
+    /// Takes a record apart; its fields are not looked at yet.
+    ///
+    /// # Errors
+    /// The bytes are no record.
+    pub fn parse(bytes: &'a [u8]) -> Result<Self, DecodeError> {
+        let mut fields = Fields::new(bytes);
+        let kind = fields.byte("kind")?;
+        let state = fields.byte("state")?;
+        let public = fields.bytes("public part")?;
+        let erasable = match state {
+            WHOLE => Erasable::Whole(fields.rest()),
+            ERASED => {
+                let digest = fields.array("hash of the erased part")?;
+                fields.end("hash of the erased part")?;
+                Erasable::Erased(Digest(digest))
+            }
+            _ => return Err(DecodeError { field: "state", problem: "has an unknown number" }),
+        };
+        Ok(Self { kind, public, erasable })
+    }
+
+    /// Number of the record's kind.
+    pub fn kind(&self) -> u8 {
+        self.kind
+    }
+
+    /// Its leaf in the chain; the same before and after erasure.
+    pub fn leaf(&self) -> Digest {
+        let erasable = match self.erasable {
+            Erasable::Whole(bytes) => Digest::of(bytes),
+            Erasable::Erased(digest) => digest,
+        };
+        Digest::leaf(self.kind, self.public, erasable)
+    }
+
+    /// The entry.
+    ///
+    /// # Errors
+    /// A field cannot be read: the record was written by something else.
+    pub fn entry(&self) -> Result<Entry, DecodeError> {
+        Ok(match (self.kind, self.erasable) {
+            (kind::RATING, Erasable::Whole(erasable)) => {
+                Entry::Rating(Box::new(rating::entry(rating::public(self.public)?, erasable)?))
+            }
+            (kind::RATING, Erasable::Erased(_)) => Entry::Erased(rating::public(self.public)?),
+            (kind::REVISION, Erasable::Whole(erasable)) => {
+                Entry::Revision(Box::new(revision::entry(self.public, erasable)?))
+            }
+            (kind::REVISION, Erasable::Erased(_)) => {
+                Entry::Revision(Box::new(revision::entry(self.public, &[])?))
+            }
+            (kind::ACTIVATION, _) => Entry::Activation(activation::entry(self.public)?),
+            (kind, _) => Entry::Unknown { kind },
+        })
+    }
+
+    /// The public part of a scored rating, without looking at the rest; `None` for other kinds.
+    ///
+    /// # Errors
+    /// As for [`Self::entry`].
+    pub fn rating(&self) -> Result<Option<PublicRating>, DecodeError> {
+        if self.kind == kind::RATING { rating::public(self.public).map(Some) } else { Ok(None) }
+    }
+
+    /// What the record is found by.
+    ///
+    /// # Errors
+    /// As for [`Self::entry`].
+    pub fn keys(&self) -> Result<RecordKeys, DecodeError> {
+        let rating = match self.kind {
+            kind::RATING | kind::REVISION => {
+                Some(rating_fingerprint(Fields::new(self.public).text("rating_id")?))
+            }
+            _ => None,
+        };
+        let case = match (self.kind, self.erasable) {
+            (kind::RATING, Erasable::Whole(erasable)) => {
+                rating::case(erasable)?.as_ref().map(case_fingerprint)
+            }
+            _ => None,
+        };
+        Ok(RecordKeys { rating, case })
+    }
+
+    /// The same record without its erasable part. Leaf and chain stay what they were.
+    pub fn erase(&self) -> Vec<u8> {
+        let digest = match self.erasable {
+            Erasable::Whole(bytes) => Digest::of(bytes),
+            Erasable::Erased(digest) => digest,
+        };
+        let mut bytes = vec![self.kind, ERASED];
+        put_varint(&mut bytes, self.public.len() as u64);
+        bytes.extend_from_slice(self.public);
+        bytes.extend_from_slice(&digest.0);
+        bytes
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod samples;
+#[cfg(test)]
+mod tests;
