@@ -16,6 +16,7 @@
 //! list (`tests/floors.rs` keeps that):
 
 pub mod time;
+pub mod date;
 pub mod wire;
 
 pub mod rating;
