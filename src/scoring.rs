@@ -14,7 +14,7 @@ use std::sync::Arc;
 
 use crate::catalogue::FeatureVector;
 use crate::date::UtcOffset;
-use crate::features::case::CaseEffect;
+use crate::features::case::EarlierRating;
 use crate::features::direct;
 use crate::features::reference::References;
 use crate::features::state::{Resolved, State, StateLimits};
@@ -67,8 +67,8 @@ impl Preparer {
 /// What step 2 found besides the features.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Observed {
-    /// What the rating makes of an earlier one of its case.
-    pub effect: Option<CaseEffect>,
+    /// The rating that stood for its occasion before.
+    pub earlier: Option<EarlierRating>,
     /// The newest event time, this rating included.
     pub watermark: Instant,
 }
@@ -134,8 +134,8 @@ impl Engine {
             }
             let Prepared { observation, features: vector, .. } = &mut *batch[i];
             vector.resize(features);
-            let effect = self.state.observe(observation, &self.resolved[i], vector);
-            found(i, Observed { effect, watermark: self.state.watermark() });
+            let earlier = self.state.observe(observation, &self.resolved[i], vector);
+            found(i, Observed { earlier, watermark: self.state.watermark() });
         }
     }
 }

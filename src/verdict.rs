@@ -76,8 +76,6 @@ pub struct Verdict<'a> {
     /// Version of the model.
     #[serde(serialize_with = "display")]
     pub model: Version,
-    /// Place in the log.
-    pub sequence: u64,
     /// When it was scored.
     #[serde(serialize_with = "display")]
     pub scored_at: Instant,
@@ -87,9 +85,38 @@ pub struct Verdict<'a> {
     /// Reference to appeal with, for a hold or a rejection.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub appeal: Option<String>,
-    /// What stands now, in the answer to a repeat.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub current: Option<Current>,
+}
+
+/// A verdict's JSON that waits for its sequence: rendering runs in parallel, before the log gives it
+/// a place.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct VerdictBody(Vec<u8>);
+
+impl VerdictBody {
+    /// Renders all but what the place in the log decides.
+    pub fn render(verdict: &Verdict<'_>) -> Self {
+        let mut json = Vec::with_capacity(512);
+        // Writing to memory does not fail, and a verdict has string keys only; an empty body would
+        // be no JSON, which `finish` makes visible rather than hide.
+        if serde_json::to_writer(&mut json, verdict).is_err() {
+            json.clear();
+        }
+        Self(json)
+    }
+
+    /// The whole verdict: with its place in the log and, for a repeat, what stands now.
+    pub fn finish(self, sequence: u64, current: Option<Current>) -> Vec<u8> {
+        let mut json = self.0;
+        json.pop();
+        let mut append = |text: &str| json.extend_from_slice(text.as_bytes());
+        append(",\"sequence\":");
+        append(&sequence.to_string());
+        if let Some(Current { revision, decision }) = current {
+            append(&format!(",\"current\":{{\"revision\":{revision},\"decision\":\"{}\"}}", decision.name()));
+        }
+        append("}");
+        json
+    }
 }
 
 /// One reason as it goes over the wire.
@@ -109,12 +136,11 @@ pub struct Reason<'a> {
 }
 
 /// The revision and decision that stand now.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Current {
     /// Number of the revision.
     pub revision: u32,
     /// Its decision.
-    #[serde(serialize_with = "name_of_decision")]
     pub decision: Decision,
 }
 

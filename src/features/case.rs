@@ -8,36 +8,60 @@ use serde::{Deserialize, Serialize};
 use super::aged_map::AgedMap;
 use super::keys::{KeyField, Keys};
 use crate::catalogue::FeatureVector;
-use crate::catalogue::builtin as f;
+use crate::catalogue::builtin::{self as f, CASE_CONTESTS};
 use crate::observation::Observation;
 use crate::wire::Origin;
 
-/// How a rating stands to the one that its occasion had before; the discriminants are positions in
-/// [`crate::catalogue::builtin::CASE_CONTESTS`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// How a rating stands to the one that its occasion had before ([`CASE_CONTESTS`], in its order).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[repr(u8)]
 pub enum Contest {
     /// There was none, or a platform's default.
-    None = 0,
-    /// The same rater thought again and says so: the later stands.
-    Revision = 1,
+    #[default]
+    None,
+    /// The same rater says with `supersedes` that it revises the earlier one.
+    Revision,
     /// The same rater, the same stars.
-    RepeatSame = 2,
-    /// The same rater, other stars, without saying that it is a revision: the later stands.
-    RepeatChanged = 3,
-    /// Another rater, and neither (or both) is known as the applicant.
-    OtherRater = 4,
-    /// The applicant, after somebody else: the applicant's stands.
-    StandsOverOther = 5,
-    /// Somebody else, after the applicant.
-    YieldsToApplicant = 6,
+    RepeatSame,
+    /// The same rater, other stars, no `supersedes`.
+    RepeatChanged,
+    /// Another rater, and neither (or both) is known to be the applicant.
+    OtherRater,
+    /// This is the applicant's; the earlier one is another's.
+    StandsOverOther,
+    /// This is another's; the earlier one is the applicant's.
+    YieldsToApplicant,
 }
 
-/// What a rating makes of an earlier one.
+impl Contest {
+    const ALL: [Self; 7] = [
+        Self::None,
+        Self::Revision,
+        Self::RepeatSame,
+        Self::RepeatChanged,
+        Self::OtherRater,
+        Self::StandsOverOther,
+        Self::YieldsToApplicant,
+    ];
+
+    /// The contest with this position in [`CASE_CONTESTS`], as the feature `case.contest` gives it.
+    pub fn from_index(index: i64) -> Option<Self> {
+        usize::try_from(index).ok().and_then(|index| Self::ALL.get(index)).copied()
+    }
+
+    /// Its name in rules.
+    pub fn name(self) -> &'static str {
+        CASE_CONTESTS[self as usize]
+    }
+}
+
+/// The rating of the same occasion that stood before.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct CaseEffect {
-    /// Fingerprint of the earlier rating's id ([`rating_fingerprint`]), which is to be held.
-    pub hold_earlier: u64,
+pub struct EarlierRating {
+    /// Fingerprint of its id ([`rating_fingerprint`]).
+    pub fingerprint: u64,
+    /// Whether it has the same stars.
+    pub same_stars: bool,
 }
 
 /// 64 bits under which a rating id is looked up.
@@ -99,8 +123,8 @@ impl Cases {
         Self { occasions: AgedMap::new(capacity), histories: AgedMap::new(capacity) }
     }
 
-    /// Sets the case features of one rating, and says which earlier rating must be held for it.
-    pub fn observe(&mut self, o: &Observation, keys: &Keys, out: &mut FeatureVector) -> Option<CaseEffect> {
+    /// Sets the case features of one rating, and names the one that stood for its occasion before.
+    pub fn observe(&mut self, o: &Observation, keys: &Keys, out: &mut FeatureVector) -> Option<EarlierRating> {
         let case = keys.get(KeyField::Case);
         if case == 0 {
             return None;
@@ -135,15 +159,7 @@ impl Cases {
         if stands {
             self.occasions.insert(occasion, new);
         }
-        let earlier = earlier?;
-        let differ = earlier.stars != new.stars;
-        match contest {
-            Contest::StandsOverOther => Some(CaseEffect { hold_earlier: earlier.rating }),
-            Contest::OtherRater if differ && earlier.is_applicant != Some(true) => {
-                Some(CaseEffect { hold_earlier: earlier.rating })
-            }
-            _ => None,
-        }
+        earlier.map(|e| EarlierRating { fingerprint: e.rating, same_stars: e.stars == new.stars })
     }
 
     /// Entries held, for the metrics.
@@ -173,5 +189,20 @@ fn contest(earlier: &Standing, new: &Standing, bad: bool, supersedes: Option<u64
         (false, true) => Contest::StandsOverOther,
         (true, false) => Contest::YieldsToApplicant,
         _ => Contest::OtherRater,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn contests_are_the_catalogues() {
+        for (index, name) in CASE_CONTESTS.iter().enumerate() {
+            let contest = Contest::from_index(index as i64).unwrap();
+            assert_eq!((contest.name(), contest as usize), (*name, index));
+        }
+        assert_eq!(Contest::from_index(CASE_CONTESTS.len() as i64), None);
+        assert_eq!(Contest::from_index(-1), None);
     }
 }

@@ -3,54 +3,13 @@
 use crate::catalogue::builtin as f;
 use crate::catalogue::{FeatureVector, code_of};
 use crate::observation::{Contradiction, Observation};
-use crate::time::{DAY_MS, HOUR_MS, Instant, MINUTE_MS};
+use crate::date::UtcOffset;
+use crate::time::{DAY_MS, HOUR_MS, Instant};
 use crate::wire::{Channel, Stage};
 
-/// A place's offset from UTC, in minutes. A fixed one, so that figures never change with a time
-/// zone database.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct UtcOffset(pub i32);
-
-impl Default for UtcOffset {
-    /// China Standard Time, +08:00.
-    fn default() -> Self {
-        Self(480)
-    }
-}
-
-impl UtcOffset {
-    /// Milliseconds since the epoch by the local clock.
-    pub fn local_ms(self, at: Instant) -> i64 {
-        at.ms() + i64::from(self.0) * MINUTE_MS
-    }
-
-    /// Hour of the local day, 0 to 23.
-    pub fn hour(self, at: Instant) -> i64 {
-        self.local_ms(at).rem_euclid(DAY_MS) / HOUR_MS
-    }
-
-    /// Local days since the epoch.
-    pub fn day(self, at: Instant) -> i64 {
-        self.local_ms(at).div_euclid(DAY_MS)
-    }
-}
-
-/// Days left in the month of this day (days since the epoch); 0 on the last one.
-///
-/// Source of the conversion: Howard Hinnant, "chrono-compatible low-level date algorithms",
-/// `civil_from_days`.
-pub fn days_to_month_end(day: i64) -> i64 {
-    let month = |day: i64| {
-        let z = day + 719_468;
-        let doe = z.rem_euclid(146_097);
-        let yoe = (doe - doe / 1460 + doe / 36_524 - doe / 146_096) / 365;
-        let doy = doe - (365 * yoe + yoe / 4 - yoe / 100);
-        ((5 * doy + 2) / 153, doy - (153 * ((5 * doy + 2) / 153) + 2) / 5)
-    };
-    let (this, since_first) = month(day);
-    let first = day - since_first;
-    // Every month has at least 28 days, so its end lies 28 to 31 days after its first.
-    (28..=31).find(|&n| month(first + n).0 != this).map_or(0, |n| first + n - 1 - day)
+/// Hour of the local day, 0 to 23.
+pub fn local_hour(offset: UtcOffset, at: Instant) -> i64 {
+    (at.ms() - offset.start_of(offset.day_of(at)).ms()) / HOUR_MS
 }
 
 /// Sets every rating-scope feature.
@@ -165,21 +124,8 @@ fn timing(o: &Observation, offset: UtcOffset, out: &mut FeatureVector) {
     if let Some(received) = o.received_at {
         out.set_float(f::TIMING_LAG_S, seconds(o.submitted_at, received));
     }
-    out.set_int(f::TIMING_HOUR, offset.hour(o.submitted_at));
-    out.set_int(f::TIMING_MONTH_END_DAYS, days_to_month_end(offset.day(o.submitted_at)));
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn month_ends_are_found_across_leap_years() {
-        let day = |text: &str| Instant::parse_rfc3339(&format!("{text}T00:00:00Z")).unwrap().ms() / DAY_MS;
-        let cases = [("2026-01-01", 30), ("2026-01-31", 0), ("2026-02-01", 27), ("2028-02-01", 28), ("2028-02-28", 1)];
-        for (date, left) in cases {
-            assert_eq!(days_to_month_end(day(date)), left, "{date}");
-        }
-        assert_eq!(days_to_month_end(day("2026-12-31")), 0);
-    }
+    out.set_int(f::TIMING_HOUR, local_hour(offset, o.submitted_at));
+    let day = offset.day_of(o.submitted_at);
+    let month_end_days = day.month().last_day().number() - day.number();
+    out.set_int(f::TIMING_MONTH_END_DAYS, i64::from(month_end_days));
 }

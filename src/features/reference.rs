@@ -13,14 +13,14 @@
 
 use std::collections::{HashMap, HashSet};
 
-use super::direct::UtcOffset;
 use super::identity::organisation_key;
 use super::keys::{KeyField, Keys};
 use crate::catalogue::FeatureVector;
 use crate::catalogue::builtin as f;
+use crate::date::{Day, UtcOffset};
 use crate::observation::Observation;
 use crate::pseudonym::Pseudonym;
-use crate::time::{DAY_MS, MINUTE_MS};
+use crate::time::MINUTE_MS;
 use crate::wire::{Channel, EntryPoint};
 
 /// Class of a device; the discriminants are positions in
@@ -71,8 +71,8 @@ pub struct References {
     helpers: HashSet<Pseudonym>,
     staff: HashMap<Pseudonym, u64>,
     hours: HashMap<(u64, u8), Hours>,
-    holidays: HashMap<i64, bool>,
-    closed: HashMap<(u64, i64), u32>,
+    holidays: HashMap<Day, bool>,
+    closed: HashMap<(u64, Day), u32>,
     offset: UtcOffset,
 }
 
@@ -182,11 +182,10 @@ impl References {
             out.set_bool(f::REFERENCE_STAFF, department.is_some());
             out.set_bool(f::REFERENCE_OWN_DEPARTMENT, department == Some(&keys.get(KeyField::Department)));
         }
-        let day = self.offset.day(o.submitted_at);
-        // The epoch's first day was a Thursday.
-        let weekday = u8::try_from((day + 3).rem_euclid(7) + 1).unwrap_or(1);
-        if let Some(&(open, close)) = self.hours.get(&(keys.get(KeyField::Hall), weekday)) {
-            let minute = self.offset.local_ms(o.submitted_at).rem_euclid(DAY_MS) / MINUTE_MS;
+        let day = self.offset.day_of(o.submitted_at);
+        let hall = keys.get(KeyField::Hall);
+        if let Some(&(open, close)) = self.hours.get(&(hall, day.weekday() + 1)) {
+            let minute = (o.submitted_at.ms() - self.offset.start_of(day).ms()) / MINUTE_MS;
             let working = self.holidays.get(&day).copied().unwrap_or(true);
             out.set_bool(f::TIMING_OPEN, working && (i64::from(open)..i64::from(close)).contains(&minute));
         }
@@ -195,13 +194,13 @@ impl References {
     /// The window and day under which ratings are counted to compare them with the cases closed
     /// there; `None` where no table says how many those were.
     pub fn window_day(&self, o: &Observation, keys: &Keys) -> Option<u64> {
-        let (window, day) = (keys.get(KeyField::Window), self.offset.day(o.submitted_at));
-        self.closed.contains_key(&(window, day)).then(|| window.rotate_left(17) ^ day as u64)
+        let (window, day) = (keys.get(KeyField::Window), self.offset.day_of(o.submitted_at));
+        self.closed.contains_key(&(window, day)).then(|| window.rotate_left(17) ^ day.number() as u64)
     }
 
     /// Sets `reference.over_closed` from the day's ratings of the window, this one included.
     pub fn compare_closed(&self, o: &Observation, keys: &Keys, ratings: u32, out: &mut FeatureVector) {
-        let day = self.offset.day(o.submitted_at);
+        let day = self.offset.day_of(o.submitted_at);
         if let Some(&cases) = self.closed.get(&(keys.get(KeyField::Window), day)) {
             out.set_float(f::REFERENCE_OVER_CLOSED, f64::from(ratings) / f64::from(cases.max(1)));
         }
@@ -244,10 +243,8 @@ fn minute(text: &str) -> Result<u16, String> {
     }
 }
 
-fn day(text: &str) -> Result<i64, String> {
-    crate::time::Instant::parse_rfc3339(&format!("{text}T00:00:00Z"))
-        .map(|at| at.ms() / DAY_MS)
-        .ok_or_else(|| "a date as YYYY-MM-DD".to_owned())
+fn day(text: &str) -> Result<Day, String> {
+    Day::parse(text).ok_or_else(|| "a date as YYYY-MM-DD".to_owned())
 }
 
 #[cfg(test)]

@@ -6,11 +6,10 @@
 use std::sync::Arc;
 
 use super::aged_map::AgedMap;
-use super::case::{CaseEffect, Cases};
+use super::case::{Cases, EarlierRating};
 use super::concentration::{Concentration, ConcentrationCounters};
 use super::counter::CounterSet;
 use super::device::{DeviceLinker, ResolvedDevice};
-use super::direct::UtcOffset;
 use super::engine::{CounterEngine, Limits};
 use super::identity::keys_of;
 use super::keys::{KeyField, Keys};
@@ -21,6 +20,7 @@ use super::target::{TargetCounters, Targets};
 use super::text::TextLinker;
 use crate::catalogue::builtin as f;
 use crate::catalogue::{Catalogue, FeatureVector};
+use crate::date::UtcOffset;
 use crate::observation::Observation;
 use crate::time::{HOUR_MS, Instant};
 
@@ -133,13 +133,13 @@ impl State {
         o: &Observation,
         resolved: &Resolved,
         out: &mut FeatureVector,
-    ) -> Option<CaseEffect> {
+    ) -> Option<EarlierRating> {
         let at = o.submitted_at;
         if self.watermark == Instant(0) {
             self.watermark = at;
         }
         self.watermark = self.watermark.max(at.min(Instant(self.watermark.ms() + MOST_AHEAD_MS)));
-        let effect = self.cases.observe(o, &resolved.keys, out);
+        let earlier = self.cases.observe(o, &resolved.keys, out);
         self.references.observe(o, &resolved.keys, out);
         if let Some(window_day) = self.references.window_day(o, &resolved.keys) {
             let ratings = self.window_days.entry(window_day, || 0);
@@ -148,7 +148,7 @@ impl State {
             self.references.compare_closed(o, &resolved.keys, ratings, out);
         }
         if self.watermark.ms() - at.ms() > LATENESS_MS {
-            return effect;
+            return earlier;
         }
         let keys = &resolved.keys;
         out.set_int(f::DEVICE_LINK, resolved.device.link as i64);
@@ -163,7 +163,7 @@ impl State {
         self.targets.observe(o, keys, self.target_counters, out);
         self.concentration.observe(o, keys, self.concentration_counters, out);
         self.usual.observe(o, out);
-        effect
+        earlier
     }
 
     /// Entries held by each part, for the metrics.

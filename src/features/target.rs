@@ -8,11 +8,12 @@ use serde::{Deserialize, Serialize};
 
 use super::aged_map::AgedMap;
 use super::decay::{Decayed, binomial_excess, poisson_excess};
-use super::direct::UtcOffset;
+use super::direct::local_hour;
 use super::identity::parent_key;
 use super::keys::{KeyField, Keys};
 use crate::catalogue::builtin as f;
 use crate::catalogue::{FeatureId, FeatureVector};
+use crate::date::UtcOffset;
 use crate::observation::Observation;
 use crate::time::{DAY_MS, Instant};
 use crate::wire::{CaseMatch, Origin};
@@ -123,7 +124,7 @@ impl Targets {
             return;
         }
         let at = o.submitted_at;
-        let hour = usize::try_from(self.offset.hour(at)).unwrap_or(0).min(23);
+        let hour = usize::try_from(local_hour(self.offset, at)).unwrap_or(0).min(23);
         let bad = o.is_bad();
         let unmatched = o.service.case_match != Some(CaseMatch::Matched);
         let everything = self.everything;

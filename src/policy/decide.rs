@@ -2,7 +2,8 @@
 
 use compact_str::CompactString;
 
-use super::Contest;
+use super::contest;
+use crate::features::case::Contest;
 use crate::verdict::Contribution;
 use crate::wire::{Decision, Origin, ReasonSource, Suspicion};
 
@@ -183,7 +184,7 @@ pub fn sigmoid(logit: f64) -> f64 {
 /// In order: the risk of each suspicion; hard decisions and thresholds; the contest with an earlier
 /// rating of the same occasion; then the promises, which nothing overrides.
 pub fn decide(evidence: &Evidence, facts: &Facts, thresholds: &Thresholds) -> Decided {
-    let ruling = facts.contest.rule(facts);
+    let ruling = contest::rule(facts);
     let mut axes = Axes::of(evidence, facts, ruling.weight);
     let lead = axes.lead();
     let risk = axes.risk(lead);

@@ -14,7 +14,7 @@ mod text;
 
 pub use budget::{Budget, BudgetDecision};
 pub use calendar::{Calendar, CalendarError};
-pub use contest::{Contest, Ruling};
+pub use contest::Ruling;
 pub use decide::{
     AxisEvidence, Decided, Evidence, Facts, FamilyWeight, Hard, Thresholds, ThresholdsError, WEAK_FAMILIES,
     decide, sigmoid,

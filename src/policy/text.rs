@@ -15,8 +15,8 @@ pub const CODES: &[(&str, &str, &str)] = &[
     ),
     (
         "case-changed",
-        "申请人对同一办件、环节、次数再次评价且星级不同，以较后的评价为准",
-        "The applicant rated the same case, stage and visit again with other stars; the later rating stands",
+        "同一评价人对同一办件、环节、次数再次评价且星级不同，以较后的评价为准",
+        "The same rater rated the same case, stage and visit again with other stars; the later rating stands",
     ),
     (
         "case-contested",

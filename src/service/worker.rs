@@ -7,15 +7,17 @@ use std::sync::mpsc::SyncSender;
 use bytes::Bytes;
 
 use super::answer::{Answer, Reply};
-use super::known::{Known, KnownRatings};
+use super::known::{Acquaintance, KnownRatings};
 use super::render;
-use super::{Clock, Shared};
+use super::Shared;
+use crate::features::case::EarlierRating;
 use crate::log::EncodedRecord;
-use crate::log::entry::{Day, RatingEntry, RatingFlags};
+use crate::log::entry::RatingEntry;
 use crate::rating::{ErrorCode, RatingError};
 use crate::rules::Assessment;
 use crate::scoring::{Engine, Observed, Prepared, Ruling, judge};
 use crate::time::{Instant, MINUTE_MS};
+use crate::verdict::VerdictBody;
 
 /// In a service, a rating whose `submitted_at` is further than this ahead of the clock is refused.
 pub const MOST_AHEAD_OF_CLOCK_MS: i64 = 10 * MINUTE_MS;
@@ -66,11 +68,11 @@ pub struct NewRating {
     /// Its bytes.
     pub record: EncodedRecord,
     /// The verdict's JSON up to its sequence.
-    pub body: Vec<u8>,
+    pub body: VerdictBody,
     /// The comment, for the vault.
     pub comment: Option<crate::pseudonym::Comment>,
-    /// What it makes of an earlier rating.
-    pub observed: Observed,
+    /// The earlier rating that is to be held for it, and the reason's code.
+    pub earlier: Option<(EarlierRating, &'static str)>,
     /// The rules it was judged by.
     pub ruling: Arc<Ruling>,
     /// Who waits.
@@ -89,9 +91,18 @@ pub struct Sequencer {
 pub type JudgedBatch = (u64, Vec<Judged>);
 
 enum Step {
-    Prepared(Box<Prepared>, Reply),
+    /// A rating; `seen` is set once it was observed.
+    Rating { prepared: Box<Prepared>, reply: Reply, seen: Option<Seen> },
+    /// Rules, and when they came into force.
+    Activate(Arc<Ruling>, Instant),
+    /// Nothing is left to do but to commit.
     Ready(Judged),
-    Activate(Arc<Ruling>),
+}
+
+struct Seen {
+    observed: Observed,
+    ruling: Arc<Ruling>,
+    at: Instant,
 }
 
 /// Runs until the queue is closed and empty.
@@ -99,26 +110,116 @@ pub fn run(shared: &Shared, committer: &SyncSender<JudgedBatch>) {
     let mut assessment = Assessment::default();
     while let Some((number, submissions)) = shared.intake.next_batch() {
         let now = shared.clock.now();
-        let mut steps: Vec<Step> = submissions.into_iter().map(|s| prepare(shared, s, now)).collect();
-        let (observed, ruling) = shared.turnstile.pass(number, |sequencer| {
-            observe(shared, sequencer, &mut steps, now)
-        });
-        let judged = steps
-            .into_iter()
-            .zip(observed)
-            .map(|(step, seen)| match (step, seen) {
-                (Step::Prepared(prepared, reply), Some((seen, ruling))) => {
-                    judge_one(shared, *prepared, seen, ruling, now, reply, &mut assessment)
-                }
-                (Step::Prepared(_, reply), None) => Judged::Done { answer: Answer::Stopping, reply },
-                (Step::Ready(judged), _) => judged,
-                (Step::Activate(ruling), _) => Judged::Activated(ruling, now),
-            })
-            .collect();
-        drop(ruling);
+        let features = shared.feature_count();
+        let steps = submissions.into_iter().map(|submission| prepare(shared, submission, features, now)).collect();
+        let steps = shared.turnstile.pass(number, |sequencer| observe(shared, sequencer, steps, now));
+        let judged = steps.into_iter().map(|step| finish(shared, step, &mut assessment)).collect();
         if committer.send((number, judged)).is_err() {
-            // The committer ended: the log is lost, and every waiting reply is dropped unanswered.
+            // The committer ended because the log is lost: waiting replies are dropped unanswered.
             return;
+        }
+    }
+}
+
+fn prepare(shared: &Shared, submission: Submission, features: usize, now: Option<Instant>) -> Step {
+    let (line, reply) = match submission {
+        Submission::Rating { line, reply } => (line, reply),
+        Submission::Activate(ruling) => return Step::Activate(ruling, Instant::default()),
+        Submission::Tick(now) => return Step::Ready(Judged::Tick(now)),
+    };
+    let prepared = shared.preparer.prepare(&line, features).and_then(|prepared| match now {
+        Some(now) if prepared.observation.submitted_at.ms() - now.ms() > MOST_AHEAD_OF_CLOCK_MS => {
+            Err(RatingError {
+                code: ErrorCode::OutOfRange,
+                path: "$.submitted_at",
+                found: "a time ahead of the service's clock".into(),
+                allowed: "at most 10 minutes ahead of the service's clock".into(),
+            })
+        }
+        _ => Ok(prepared),
+    });
+    match prepared {
+        Ok(prepared) => Step::Rating { prepared: Box::new(prepared), reply, seen: None },
+        Err(error) => Step::Ready(Judged::Done { answer: Answer::Invalid(error), reply }),
+    }
+}
+
+/// Runs alone and in input order: sorts out repeats, brings rules into force, and shows the rest to
+/// state in runs as long as possible.
+fn observe(shared: &Shared, sequencer: &mut Sequencer, steps: Vec<Step>, now: Option<Instant>) -> Vec<Step> {
+    let mut steps: Vec<Step> = steps.into_iter().map(|step| meet(shared, sequencer, step)).collect();
+    let mut rest = steps.as_mut_slice();
+    while !rest.is_empty() {
+        let run = rest.iter().position(|step| matches!(step, Step::Activate(..))).unwrap_or(rest.len());
+        let (ratings, activation) = rest.split_at_mut(run);
+        observe_run(sequencer, ratings, now);
+        rest = match activation.split_first_mut() {
+            Some((Step::Activate(ruling, at), after)) => {
+                shared.set_feature_count(ruling.catalogue().len());
+                sequencer.engine.activate(Arc::clone(ruling));
+                *at = now.unwrap_or(sequencer.engine.state().watermark());
+                after
+            }
+            _ => break,
+        };
+    }
+    steps
+}
+
+/// Lets a new rating pass and turns a repeat into what it is answered with.
+fn meet(shared: &Shared, sequencer: &mut Sequencer, step: Step) -> Step {
+    let Step::Rating { prepared, reply, seen } = step else { return step };
+    let rating_id = || prepared.observation.rating_id.to_string();
+    let judged = match sequencer.known.meet(&prepared.observation, &shared.log) {
+        Ok(Acquaintance::New) => return Step::Rating { prepared, reply, seen },
+        Ok(Acquaintance::Repeat) => Judged::Repeat { rating_id: rating_id(), reply },
+        Ok(Acquaintance::Conflict) => {
+            Judged::Done { answer: Answer::Conflict { rating_id: rating_id() }, reply }
+        }
+        Err(error) => {
+            shared.fail(&error.to_string());
+            Judged::Done { answer: Answer::Stopping, reply }
+        }
+    };
+    Step::Ready(judged)
+}
+
+fn observe_run(sequencer: &mut Sequencer, steps: &mut [Step], now: Option<Instant>) {
+    let (mut batch, mut sightings) = (Vec::with_capacity(steps.len()), Vec::with_capacity(steps.len()));
+    for step in steps {
+        if let Step::Rating { prepared, seen, .. } = step {
+            batch.push(&mut **prepared);
+            sightings.push(seen);
+        }
+    }
+    let ruling = Arc::clone(sequencer.engine.ruling());
+    sequencer.engine.observe(&mut batch, |i, observed| {
+        let at = now.unwrap_or(observed.watermark);
+        *sightings[i] = Some(Seen { observed, ruling: Arc::clone(&ruling), at });
+    });
+}
+
+fn finish(shared: &Shared, step: Step, assessment: &mut Assessment) -> Judged {
+    match step {
+        Step::Ready(judged) => judged,
+        Step::Activate(ruling, at) => Judged::Activated(ruling, at),
+        Step::Rating { reply, seen: None, .. } => Judged::Done { answer: Answer::Stopping, reply },
+        Step::Rating { prepared, reply, seen: Some(Seen { observed, ruling, at }) } => {
+            let Prepared { observation, comment, features } = *prepared;
+            let judgement = judge(&ruling, &observation, &features, &observed, at, assessment);
+            let entry = RatingEntry {
+                day: shared.day_of(observation.submitted_at),
+                catalogue: ruling.catalogue().version(),
+                supersedes_sequence: None,
+                flags: judgement.flags,
+                outcome: judgement.outcome,
+                observation,
+                features,
+            };
+            let body = render::rating(&entry, &ruling, &shared.appeals);
+            let record = entry.encode(ruling.catalogue());
+            let earlier = observed.earlier.zip(judgement.hold_earlier);
+            Judged::New(Box::new(NewRating { entry, record, body, comment, earlier, ruling, reply }))
         }
     }
 }

@@ -1,0 +1,145 @@
+//! The one door that every transport uses.
+//!
+//! ```text
+//! intake (bounded) ─▶ workers: prepare ─▶ turnstile: observe ─▶ judge ─▶ committer ─▶ answers
+//!                     in parallel         in input order        parallel  in input order
+//! ```
+//!
+//! A transport hands in lines and gets answers; it knows nothing of what lies between. A failed
+//! sync ends the service: what it has answered is durable, and nothing else was answered.
+
+mod answer;
+mod commit;
+mod folds;
+mod intake;
+mod known;
+mod open;
+mod queries;
+mod render;
+mod rules;
+mod standing;
+mod worker;
+
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::mpsc::sync_channel;
+use std::sync::{Arc, Mutex, RwLock};
+use std::thread::JoinHandle;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use tokio::sync::watch;
+
+use crate::date::UtcOffset;
+use crate::features::state::StateLimits;
+use crate::log::LogError;
+use crate::metrics::Metrics;
+use crate::policy::{Calendar, LapsePolicy};
+use crate::scoring::Preparer;
+use crate::statistics;
+use crate::time::Instant;
+
+pub use answer::{Answer, Reply};
+pub use commit::Output;
+pub use folds::Folds;
+pub use intake::{IntakeLimits, Refused};
+pub use open::ServiceError;
+pub use queries::Page;
+pub use render::{features as feature_values, grouped};
+pub use rules::RulesOrigin;
+pub use worker::Submission;
+
+use commit::Committer;
+use intake::{Intake, Turnstile, lock};
+use render::AppealKey;
+use rules::Archive;
+use standing::{Standing, Standings};
+use worker::Sequencer;
+
+/// What `now` is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Clock {
+    /// The machine's clock: a service.
+    Wall,
+    /// The event-time watermark: a file of ratings, scored the same at any time.
+    EventTime,
+}
+
+impl Clock {
+    /// The time; `None` where the watermark stands for it.
+    pub fn now(self) -> Option<Instant> {
+        match self {
+            Self::EventTime => None,
+            Self::Wall => {
+                let elapsed = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+                Some(Instant(i64::try_from(elapsed.as_millis()).unwrap_or(i64::MAX)))
+            }
+        }
+    }
+}
+
+/// How a service is opened.
+pub struct Options {
+    /// Log, vault, keys and snapshots.
+    pub data: PathBuf,
+    /// Where the rules come from.
+    pub rules: RulesOrigin,
+    /// What `now` is.
+    pub clock: Clock,
+    /// Uses the fixed, public key instead of the directory's own. For `score` without a directory.
+    pub public_key: bool,
+    /// Threads that parse and judge.
+    pub threads: usize,
+    /// Bounds of the queue.
+    pub intake: IntakeLimits,
+    /// Bounds of feature state.
+    pub state: StateLimits,
+    /// Reporting time zone.
+    pub offset: UtcOffset,
+    /// Holidays and make-up working days.
+    pub calendar: Calendar,
+    /// When undecided holds lapse.
+    pub lapse: LapsePolicy,
+    /// Holds of bad ratings per day.
+    pub bad_holds_per_day: u32,
+    /// Size of a log segment, in bytes.
+    pub segment_bytes: u64,
+    /// Retry-After of a shed call, in seconds.
+    pub retry_after_s: u32,
+    /// Where an ordered stream's answers go.
+    pub output: Option<Box<dyn Output>>,
+    /// Metrics to update.
+    pub metrics: Arc<Metrics>,
+}
+
+/// What all threads of a service share.
+struct Shared {
+    intake: Intake<Submission>,
+    turnstile: Turnstile<Sequencer>,
+    preparer: Preparer,
+    clock: Clock,
+    offset: UtcOffset,
+    retry_after_s: u32,
+    feature_count: AtomicUsize,
+    log: crate::log::EmbeddedLog,
+    vault: Mutex<crate::vault::Vault>,
+    archive: RwLock<Archive>,
+    standings: RwLock<Standings>,
+    folds: Mutex<Folds>,
+    appeals: AppealKey,
+    head: watch::Sender<u64>,
+    recent: Mutex<queries::Recent>,
+    metrics: Arc<Metrics>,
+    failed: AtomicBool,
+}
+
+/// A running service. Dropping it stops it; [`Service::stop`] also says how that went.
+pub struct Service {
+    shared: Arc<Shared>,
+    threads: Mutex<Option<Threads>>,
+    rules: RulesOrigin,
+}
+
+struct Threads {
+    workers: Vec<JoinHandle<()>>,
+    committer: JoinHandle<Result<(), ServiceError>>,
+}
