@@ -8,7 +8,7 @@
 //!
 //! ```text
 //! rating ─▶ validate ─▶ pseudonymise ─▶ state, features ─▶ rules ─▶ verdict ─▶ LOG ─▶ answer
-//!           rating      pseudonym       features           rules    policy     log     service
+//!           rating      observe         features           rules    policy     log     service
 //!           (a) parallel                (b) one thread     (c) parallel        (d) ordered commit
 //! ```
 //!
@@ -24,6 +24,8 @@ pub mod rating;
 pub mod pseudonym;
 
 pub mod observation;
+
+pub mod observe;
 
 pub mod catalogue;
 

@@ -6,6 +6,7 @@
 use compact_str::CompactString;
 
 use crate::pseudonym::Pseudonym;
+pub use crate::rating::Warning;
 use crate::time::Instant;
 use crate::wire::{CaseMatch, Channel, EntryPoint, Origin, Platform, Stage};
 
@@ -215,15 +216,6 @@ pub struct Text {
 impl Text {
     /// Comments shorter than this have no MinHash: too few n-grams to compare.
     pub const MINHASH_CHARS: u32 = 12;
-}
-
-/// An optional field that was invalid and became missing, or was cut. Never quotes the value.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Warning {
-    /// JSON path, such as `$.rater.phone`.
-    pub path: CompactString,
-    /// Why, in English, without the value.
-    pub text: CompactString,
 }
 
 impl Observation {

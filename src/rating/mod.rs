@@ -1,1 +1,106 @@
-//! placeholder
+//! The contract in: one rating, read leniently.
+//!
+//! Only the required fields can refuse a rating, because behind each one stands a citizen who
+//! knows nothing of JSON. Every other field that is invalid becomes missing and is named in the
+//! warnings; a long comment is cut; an unknown channel or entry point reads as `other`; unknown
+//! fields are ignored. Where a broken field makes the whole line invalid JSON (a string cut within
+//! a surrogate pair, bytes of another encoding, `1e999`), the text is mended and read once more.
+//!
+//! [`Rating`] holds raw identifiers and shows none of them in `Debug`; it lives until
+//! [`crate::observe`] turns it into an observation.
+
+mod contract;
+mod error;
+mod object;
+mod repair;
+mod scalar;
+mod spec;
+
+use compact_str::format_compact;
+use serde::de::DeserializeSeed;
+use serde_json::de::{Deserializer, Read, SliceRead};
+
+pub use contract::{Aspects, Device, Network, Rater, Rating, Service, fields};
+pub use error::{ErrorCode, RatingError, Warning};
+pub use object::Field;
+pub use spec::{Cut, Shape};
+
+use error::Problem;
+use object::Object;
+use spec::Reader;
+
+/// The most bytes that one rating may have. A full comment in Chinese takes 6 KiB, or 12 KiB with
+/// every character escaped.
+pub const MAX_RATING_BYTES: usize = 64 * 1024;
+
+/// Reads one rating from a line of JSON; a byte-order mark before it and white space around it
+/// are allowed.
+///
+/// # Errors
+///
+/// If a required field (`rating_id`, `submitted_at`, `channel`, `stars`, `service` with `matter`
+/// and `department`) is missing, invalid, damaged or given twice; if the line is not one JSON
+/// object, even after mending; if it is longer than [`MAX_RATING_BYTES`].
+pub fn parse(line: &[u8]) -> Result<Rating<'_>, RatingError> {
+    if line.len() > MAX_RATING_BYTES {
+        return Err(RatingError {
+            code: ErrorCode::TooLarge,
+            path: "$",
+            found: format!("{} bytes", line.len()).into(),
+            allowed: format!("at most {MAX_RATING_BYTES} bytes").into(),
+        });
+    }
+    let line = line.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(line);
+    if line.trim_ascii().is_empty() {
+        return Err(not_json("an empty line".to_owned()));
+    }
+    read(SliceRead::new(line), Reader::default()).unwrap_or_else(|syntax| mend_and_read(line, &syntax))
+}
+
+/// Second try. The mended text does not outlive this call, so it is read in a way that copies.
+#[cold]
+fn mend_and_read<'a>(line: &[u8], syntax: &serde_json::Error) -> Result<Rating<'a>, RatingError> {
+    // Our visitors raise no errors of their own, so the message is serde_json's: it names what was
+    // expected and where, and quotes nothing.
+    let refused = || Err(not_json(format!("a syntax error ({syntax})")));
+    let Some(mended) = repair::repair(line) else { return refused() };
+    let mut reader = Reader { mended: true, ..Reader::default() };
+    let places = mended.places;
+    reader.warn("$", format_compact!("the line was not valid JSON: mended in {places} place(s)"));
+    let copying = serde_json::de::IoRead::new(mended.json.as_slice());
+    read(copying, reader).unwrap_or_else(|_| refused())
+}
+
+/// The outer result is about JSON, the inner one about the contract.
+fn read<'a, R: Read<'a>>(
+    source: R,
+    mut reader: Reader,
+) -> Result<Result<Rating<'a>, RatingError>, serde_json::Error> {
+    let mut deserializer = Deserializer::new(source);
+    let object = Object::<Rating<'a>>::new(&mut reader).deserialize(&mut deserializer)?;
+    deserializer.end()?;
+    let mut rating = match object {
+        Ok(rating) => rating,
+        Err(other) => {
+            let Problem { code, found } = other.wrong_type();
+            return Ok(Err(RatingError { code, path: "$", found, allowed: "one JSON object".into() }));
+        }
+    };
+    if let Some(refusal) = reader.refusal {
+        return Ok(Err(refusal));
+    }
+    rating.warnings = reader.warnings;
+    Ok(Ok(rating))
+}
+
+fn not_json(found: String) -> RatingError {
+    RatingError {
+        code: ErrorCode::NotJson,
+        path: "$",
+        found: found.into(),
+        allowed: "one JSON object in UTF-8".into(),
+    }
+}
+
+#[cfg(test)]
+mod tests;

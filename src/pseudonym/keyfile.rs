@@ -1,0 +1,340 @@
+//! Where the keys are kept: one small file, or the environment.
+
+use std::ffi::OsString;
+use std::fmt;
+use std::fs::{self, File};
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+use zeroize::Zeroizing;
+
+use super::{Epoch, Keyring, MasterKey};
+use crate::time::{DAY_MS, Instant};
+
+/// How long an epoch lasts at least: the log's retention, which is the longest that anything is
+/// looked up. Two epochs are kept, so every look-up finds its pseudonyms under one of them.
+pub const MIN_EPOCH_DAYS: i64 = 180;
+
+/// Names a key file outside the data directory.
+const FILE_VARIABLE: &str = "ZHENPING_MASTER_KEY_FILE";
+/// Holds a master key itself.
+const KEY_VARIABLE: &str = "ZHENPING_MASTER_KEY";
+
+const HEADER: &str = "\
+# The keys of Zhenping. Whoever has this file can test whose a pseudonym is, and open the vault.
+# Keep it at mode 0600, and keep its backup apart from the data's. Without it no repeat is
+# recognised and no comment can be read. Change it with `zhenping key rotate` alone.
+";
+
+/// The keys as they are kept: a root, the current epoch, and the one before.
+///
+/// The file is TOML: `format`, `root`, and one `[[epoch]]` with `id`, `created` and `secret` for each
+/// epoch, oldest first; the keys are 64 hexadecimal digits each.
+#[derive(Debug)]
+pub struct KeyFile {
+    root: MasterKey,
+    epochs: Vec<(Epoch, Instant)>,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Stored {
+    format: u32,
+    #[serde(with = "hex")]
+    root: MasterKey,
+    epoch: Vec<StoredEpoch>,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct StoredEpoch {
+    id: u32,
+    created: String,
+    #[serde(with = "hex")]
+    secret: MasterKey,
+}
+
+/// A key as 64 hexadecimal digits.
+mod hex {
+    use serde::{Deserialize, Deserializer, Serializer, de::Error};
+    use zeroize::Zeroizing;
+
+    use super::MasterKey;
+
+    pub(super) fn serialize<S: Serializer>(key: &MasterKey, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&key.to_hex())
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<MasterKey, D::Error> {
+        let digits = Zeroizing::new(String::deserialize(deserializer)?);
+        MasterKey::from_hex(&digits).ok_or_else(|| D::Error::custom("not 64 hexadecimal digits"))
+    }
+}
+
+impl KeyFile {
+    /// Where the key file stands in a data directory.
+    pub fn path_in(data: &Path) -> PathBuf {
+        data.join("keys.toml")
+    }
+
+    /// Reads the file; if there is none, creates one with fresh keys (mode 0600, whole or not at all).
+    ///
+    /// # Errors
+    ///
+    /// As [`KeyFile::load`], and if it cannot be created.
+    pub fn load_or_create(path: &Path) -> Result<Self, KeyError> {
+        match Self::load(path) {
+            Err(KeyError::Io { source, .. }) if source.kind() == io::ErrorKind::NotFound => {}
+            other => return other,
+        }
+        let fresh =
+            Self { root: random(path)?, epochs: vec![(Epoch { id: 1, secret: random(path)? }, now())] };
+        match fresh.store(path, |file| file.persist_noclobber(path).map_err(|e| e.error)) {
+            // Another process was quicker: its keys are the ones.
+            Err(KeyError::Io { source, .. }) if source.kind() == io::ErrorKind::AlreadyExists => {
+                Self::load(path)
+            }
+            other => other.map(|()| fresh),
+        }
+    }
+
+    /// Reads the file.
+    ///
+    /// # Errors
+    ///
+    /// If it cannot be read, if others than its owner may read it, or if it is not a key file.
+    pub fn load(path: &Path) -> Result<Self, KeyError> {
+        refuse_exposed(path)?;
+        let text = Zeroizing::new(fs::read_to_string(path).map_err(io_error(path, "read"))?);
+        Self::from_toml(&text).map_err(|reason| KeyError::Malformed { path: path.to_owned(), reason })
+    }
+
+    /// Begins a new epoch with a fresh secret, and destroys the secrets of all but the last one before.
+    ///
+    /// # Errors
+    ///
+    /// If the current epoch is younger than [`MIN_EPOCH_DAYS`], unless `early` is set: look-ups would
+    /// then miss what the destroyed epoch named. If the file cannot be read or replaced.
+    pub fn rotate(path: &Path, early: bool) -> Result<Self, KeyError> {
+        let mut keys = Self::load(path)?;
+        let now = now();
+        let (current, created) = keys.last();
+        let next = current.id.saturating_add(1);
+        let age_days = (now.ms() - created.ms()) / DAY_MS;
+        if keys.epochs.len() > 1 && age_days < MIN_EPOCH_DAYS && !early {
+            return Err(KeyError::TooEarly { age_days });
+        }
+        keys.epochs.push((Epoch { id: next, secret: random(path)? }, now));
+        keys.epochs.drain(..keys.epochs.len() - 2);
+        keys.store(path, |file| file.persist(path).map_err(|e| e.error))?;
+        Ok(keys)
+    }
+
+    /// Numbers of the epochs and when they began, oldest first.
+    pub fn epochs(&self) -> impl Iterator<Item = (u32, Instant)> + '_ {
+        self.epochs.iter().map(|(epoch, created)| (epoch.id, *created))
+    }
+
+    /// The ring of these keys.
+    pub fn into_keyring(mut self) -> Keyring {
+        let current = self.epochs.pop().map(|(epoch, _)| epoch);
+        let previous = self.epochs.pop().map(|(epoch, _)| epoch);
+        match current {
+            Some(current) => Keyring::new(self.root, &current, previous.as_ref()),
+            // Both constructors give at least one epoch.
+            None => Keyring::from_master(self.root),
+        }
+    }
+
+    fn last(&self) -> (&Epoch, Instant) {
+        let (epoch, created) = &self.epochs[self.epochs.len() - 1];
+        (epoch, *created)
+    }
+
+    /// Errors quote nothing of the text.
+    fn from_toml(text: &str) -> Result<Self, String> {
+        let stored: Stored = toml::from_str(text).map_err(|error| {
+            let line = error.span().map_or(0, |span| text[..span.start].matches('\n').count() + 1);
+            format!("line {line} is not as a key file has it")
+        })?;
+        if stored.format != 1 {
+            return Err(format!("its format is {}, and this version reads format 1", stored.format));
+        }
+        let mut epochs: Vec<(Epoch, Instant)> = Vec::new();
+        for StoredEpoch { id, created, secret } in stored.epoch {
+            let created = Instant::parse_rfc3339(&created)
+                .ok_or_else(|| format!("`created` of epoch {id} is no date-time"))?;
+            if epochs.last().is_some_and(|(before, _)| before.id.checked_add(1) != Some(id)) {
+                return Err(format!("epoch {id} does not follow the one before it"));
+            }
+            epochs.push((Epoch { id, secret }, created));
+        }
+        if !(1..=2).contains(&epochs.len()) {
+            return Err(format!("it has {} epochs, and must have one or two", epochs.len()));
+        }
+        Ok(Self { root: stored.root, epochs })
+    }
+
+    fn to_toml(&self) -> Result<Zeroizing<String>, toml::ser::Error> {
+        let epoch = |(epoch, created): &(Epoch, Instant)| StoredEpoch {
+            id: epoch.id,
+            created: created.to_string(),
+            secret: epoch.secret.duplicate(),
+        };
+        let stored =
+            Stored { format: 1, root: self.root.duplicate(), epoch: self.epochs.iter().map(epoch).collect() };
+        let body = Zeroizing::new(toml::to_string(&stored)?);
+        Ok(Zeroizing::new(format!("{HEADER}{}", body.as_str())))
+    }
+
+    /// Writes a file beside `path`, synced and of mode 0600, and lets `persist` put it in its place.
+    fn store(
+        &self,
+        path: &Path,
+        persist: impl FnOnce(tempfile::NamedTempFile) -> io::Result<File>,
+    ) -> Result<(), KeyError> {
+        let directory = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        let write = || {
+            let text = self.to_toml().map_err(io::Error::other)?;
+            fs::create_dir_all(directory)?;
+            // Temporary files are made with mode 0600.
+            let mut file = tempfile::Builder::new().prefix(".keys").tempfile_in(directory)?;
+            file.write_all(text.as_bytes())?;
+            file.as_file().sync_all()?;
+            persist(file)?;
+            File::open(directory)?.sync_all()
+        };
+        write().map_err(io_error(path, "write"))
+    }
+}
+
+impl Keyring {
+    /// The keys of a deployment: the file that `ZHENPING_MASTER_KEY_FILE` names (a key file, or 64
+    /// hexadecimal digits alone), or else the 64 digits in `ZHENPING_MASTER_KEY`, or else `keys.toml`
+    /// in the data directory, which is created if it is missing.
+    ///
+    /// # Errors
+    ///
+    /// If the one that applies cannot be read, is exposed or malformed. There is no falling back: that
+    /// would make new pseudonyms under another key.
+    pub fn open(data: &Path) -> Result<Self, KeyError> {
+        Self::open_with(data, |name| std::env::var_os(name))
+    }
+
+    fn open_with(data: &Path, variable: impl Fn(&str) -> Option<OsString>) -> Result<Self, KeyError> {
+        if let Some(path) = variable(FILE_VARIABLE) {
+            let path = PathBuf::from(path);
+            refuse_exposed(&path)?;
+            let text = Zeroizing::new(fs::read_to_string(&path).map_err(io_error(&path, "read"))?);
+            return match MasterKey::from_hex(text.trim()) {
+                Some(key) => Ok(Self::from_master(key)),
+                None => KeyFile::load(&path).map(KeyFile::into_keyring),
+            };
+        }
+        if let Some(text) = variable(KEY_VARIABLE) {
+            let key = text.to_str().and_then(|text| MasterKey::from_hex(text.trim()));
+            return key.map(Self::from_master).ok_or(KeyError::BadVariable);
+        }
+        KeyFile::load_or_create(&KeyFile::path_in(data)).map(KeyFile::into_keyring)
+    }
+}
+
+/// Why there are no keys.
+#[derive(Debug)]
+pub enum KeyError {
+    /// The file cannot be read or written.
+    Io {
+        /// The file.
+        path: PathBuf,
+        /// `read` or `write`.
+        action: &'static str,
+        /// What the operating system says.
+        source: io::Error,
+    },
+    /// Others than its owner may read it.
+    Exposed {
+        /// The file.
+        path: PathBuf,
+        /// Its mode.
+        mode: u32,
+    },
+    /// It is not a key file.
+    Malformed {
+        /// The file.
+        path: PathBuf,
+        /// Why, without a word of its content.
+        reason: String,
+    },
+    /// `ZHENPING_MASTER_KEY` is not a key.
+    BadVariable,
+    /// A rotation would destroy an epoch that look-ups still need.
+    TooEarly {
+        /// Age of the current epoch.
+        age_days: i64,
+    },
+}
+
+impl fmt::Display for KeyError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Io { path, action, source } => {
+                write!(f, "cannot {action} the key file {}: {source}", path.display())
+            }
+            Self::Exposed { path, mode } => {
+                let path = path.display();
+                write!(f, "the key file {path} has mode {mode:04o}, so that others may read it: ")?;
+                write!(f, "run `chmod 600 {path}`, and if others may have read it, rotate the keys")
+            }
+            Self::Malformed { path, reason } => {
+                write!(f, "{} is not a key file: {reason}; restore it from its backup", path.display())
+            }
+            Self::BadVariable => {
+                write!(
+                    f,
+                    "{KEY_VARIABLE} is not 64 hexadecimal digits; `openssl rand -hex 32` makes such a key"
+                )
+            }
+            Self::TooEarly { age_days } => write!(
+                f,
+                "the current epoch is {age_days} days old: rotating before {MIN_EPOCH_DAYS} days destroys the \
+                 epoch before it while it is still needed to recognise cases and people; if the keys have \
+                 leaked, use --early"
+            ),
+        }
+    }
+}
+
+impl std::error::Error for KeyError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            Self::Io { source, .. } => Some(source),
+            _ => None,
+        }
+    }
+}
+
+fn io_error(path: &Path, action: &'static str) -> impl FnOnce(io::Error) -> KeyError {
+    let path = path.to_owned();
+    move |source| KeyError::Io { path, action, source }
+}
+
+fn random(path: &Path) -> Result<MasterKey, KeyError> {
+    MasterKey::random().map_err(io_error(path, "write"))
+}
+
+fn now() -> Instant {
+    Instant(jiff::Timestamp::now().as_millisecond())
+}
+
+#[cfg(unix)]
+fn refuse_exposed(path: &Path) -> Result<(), KeyError> {
+    use std::os::unix::fs::PermissionsExt;
+    let mode = fs::metadata(path).map_err(io_error(path, "read"))?.permissions().mode() & 0o7777;
+    if mode & 0o077 == 0 { Ok(()) } else { Err(KeyError::Exposed { path: path.to_owned(), mode }) }
+}
+
+#[cfg(not(unix))]
+fn refuse_exposed(_: &Path) -> Result<(), KeyError> {
+    Ok(())
+}
