@@ -1,0 +1,219 @@
+//! From a data directory to a running service: recover the log, rebuild the folds, start the threads.
+
+use std::fmt;
+use std::sync::mpsc::sync_channel;
+use std::sync::{Arc, Mutex, RwLock};
+use std::thread;
+
+use super::commit::Committer;
+use super::known::KnownRatings;
+use super::queries::Recent;
+use super::render::AppealKey;
+use super::rules::Archive;
+use super::worker::Sequencer;
+use super::{Folds, Intake, Options, Service, Shared, Submission, Threads, Turnstile, worker};
+use crate::log::{self, EmbeddedLog, Entry, Log, LogError, LogOptions};
+use crate::policy::{Budget, Pending};
+use crate::pseudonym::{KeyError, Keyring};
+use crate::rules::SourceError;
+use crate::scoring::{Engine, Preparer, Prepared, Ruling, RulingError};
+use crate::statistics::{Settings, Statistics};
+use crate::vault::{Vault, VaultError};
+
+/// Why a service cannot start, or ended.
+#[derive(Debug)]
+pub enum ServiceError {
+    /// The keys.
+    Key(KeyError),
+    /// The rule files cannot be read.
+    Source(SourceError),
+    /// The rule files are wrong.
+    Rules(RulingError),
+    /// The log.
+    Log(LogError),
+    /// The vault.
+    Vault(VaultError),
+    /// Where the verdicts go.
+    Output(std::io::Error),
+    /// The log names a rating that is not there.
+    NotARating(u64),
+    /// A thread of the service panicked.
+    Panicked,
+    /// It takes no more.
+    Stopping,
+}
+
+impl fmt::Display for ServiceError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Key(e) => e.fmt(f),
+            Self::Source(e) => e.fmt(f),
+            Self::Rules(e) => e.fmt(f),
+            Self::Log(e) => e.fmt(f),
+            Self::Vault(e) => e.fmt(f),
+            Self::Output(e) => write!(f, "cannot write the verdicts: {e}"),
+            Self::NotARating(sequence) => write!(
+                f,
+                "the log's entry {sequence} is no whole rating; run `zhenping ledger verify` on the data directory"
+            ),
+            Self::Panicked => f.write_str("a thread of the service panicked; its message is above"),
+            Self::Stopping => f.write_str("the service is stopping"),
+        }
+    }
+}
+
+impl std::error::Error for ServiceError {}
+
+macro_rules! from {
+    ($($error:ty => $variant:ident),+ $(,)?) => {
+        $(impl From<$error> for ServiceError {
+            fn from(error: $error) -> Self {
+                Self::$variant(error)
+            }
+        })+
+    };
+}
+
+from!(
+    KeyError => Key, SourceError => Source, RulingError => Rules, LogError => Log, VaultError => Vault,
+    std::io::Error => Output,
+);
+
+/// Batches that may wait before the committer.
+const COMMIT_QUEUE: usize = 64;
+
+impl Service {
+    /// Opens the data directory (creating what is missing), rebuilds state and folds from the log, and
+    /// starts to take ratings.
+    ///
+    /// # Errors
+    /// Keys, rules, log or vault cannot be used; each error says what to do.
+    pub fn open(options: Options) -> Result<Self, ServiceError> {
+        std::fs::create_dir_all(&options.data)?;
+        let ruling = Arc::new(Ruling::load(options.rules.sources()?)?);
+        let log = EmbeddedLog::open(
+            &log::directory(&options.data),
+            LogOptions { segment_bytes: options.segment_bytes, ..LogOptions::default() },
+        )?;
+        let keyring = Arc::new(if options.public_key { Keyring::public() } else { Keyring::open(&options.data)? });
+        let vault = Vault::open(&options.data.join("vault"), keyring.derive("zhenping vault v1"))?;
+        let appeals = AppealKey::new(keyring.derive("zhenping appeal v1"));
+
+        let mut folds = Folds {
+            statistics: Statistics::new(Settings { offset: options.offset, ..Settings::default() }),
+            pending: Pending::new(options.calendar, options.lapse),
+            budget: Budget::new(options.bad_holds_per_day, options.offset),
+        };
+        let mut archive = Archive::default();
+        let engine = Engine::new(Arc::clone(&ruling), options.state, options.offset);
+        let mut engine = rebuild(&log, engine, &mut folds, &mut archive)?;
+        let activate = archive.current().map(|r| r.version()) != Some(ruling.version());
+        if activate {
+            engine.activate(Arc::clone(&ruling));
+        }
+        archive.activate(Arc::clone(&ruling));
+
+        let limits = options.intake;
+        let head = log.head().next_sequence;
+        let (batches, committed) = sync_channel(COMMIT_QUEUE);
+        let shared = Arc::new(Shared {
+            intake: Intake::new(limits),
+            turnstile: Turnstile::new(Sequencer {
+                engine,
+                known: KnownRatings::new(limits.batch * limits.in_flight),
+            }),
+            preparer: Preparer::new(keyring, options.offset),
+            clock: options.clock,
+            offset: options.offset,
+            retry_after_s: options.retry_after_s,
+            feature_count: ruling.catalogue().len().into(),
+            log,
+            vault: Mutex::new(vault),
+            archive: RwLock::new(archive),
+            folds: Mutex::new(folds),
+            appeals,
+            head: tokio::sync::watch::Sender::new(head),
+            recent: Mutex::new(Recent::default()),
+            metrics: options.metrics,
+            failed: false.into(),
+        });
+        if activate {
+            // The first entry under these rules says so.
+            let submitted = shared.intake.push_all(vec![Submission::Activate(ruling)]);
+            debug_assert!(submitted.is_ok(), "a new queue has room");
+        }
+        let committer = {
+            let (shared, output) = (Arc::clone(&shared), options.output);
+            thread::Builder::new().name("committer".into()).spawn(move || {
+                let ended = Committer::new(Arc::clone(&shared), output).run(&committed);
+                if let Err(error) = &ended {
+                    shared.fail(&error.to_string());
+                }
+                ended
+            })?
+        };
+        let mut workers = Vec::new();
+        for i in 0..options.threads.max(1) {
+            let (shared, batches) = (Arc::clone(&shared), batches.clone());
+            let worker = thread::Builder::new().name(format!("worker-{i}"));
+            workers.push(worker.spawn(move || worker::run(&shared, &batches))?);
+        }
+        Ok(Self { shared, threads: Mutex::new(Some(Threads { workers, committer })), rules: options.rules })
+    }
+
+    /// Takes no more ratings, answers those it took, and waits until all is durable.
+    ///
+    /// # Errors
+    /// What ended the service before, if something did.
+    pub fn stop(&self) -> Result<(), ServiceError> {
+        self.shared.intake.close();
+        let Some(threads) = super::lock(&self.threads).take() else { return Ok(()) };
+        for worker in threads.workers {
+            worker.join().map_err(|_| ServiceError::Panicked)?;
+        }
+        threads.committer.join().map_err(|_| ServiceError::Panicked)?
+    }
+}
+
+impl Drop for Service {
+    fn drop(&mut self) {
+        // Whoever cares how it ended calls `stop` first.
+        let _ = self.stop();
+    }
+}
+
+/// Folds the whole log again: state, statistics, pending holds, the budget and the archive of rules.
+fn rebuild(
+    log: &EmbeddedLog,
+    mut engine: Engine,
+    folds: &mut Folds,
+    archive: &mut Archive,
+) -> Result<Engine, ServiceError> {
+    let mut ratings: Vec<Prepared> = Vec::new();
+    let mut flush = |engine: &mut Engine, ratings: &mut Vec<Prepared>| {
+        engine.observe(&mut ratings.iter_mut().collect::<Vec<_>>(), |_, _| {});
+        ratings.clear();
+    };
+    for entry in log.read_from(0)? {
+        let (sequence, entry) = entry?;
+        folds.replay(sequence, &entry);
+        match entry {
+            Entry::Rating(rating) => {
+                let features = rating.features;
+                ratings.push(Prepared { observation: rating.observation, comment: None, features });
+                if ratings.len() >= 1_024 {
+                    flush(&mut engine, &mut ratings);
+                }
+            }
+            Entry::Activation(activation) => {
+                flush(&mut engine, &mut ratings);
+                if let Some(ruling) = archive.replay(&activation) {
+                    engine.activate(ruling);
+                }
+            }
+            _ => {}
+        }
+    }
+    flush(&mut engine, &mut ratings);
+    Ok(engine)
+}

@@ -1,0 +1,105 @@
+//! Which rules are in force, and every set that ever was.
+
+use std::collections::HashMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use super::{Service, ServiceError};
+use crate::log::entry::{ActivationEntry, Subject};
+use crate::rules::{Source, load_directory, shipped};
+use crate::scoring::Ruling;
+use crate::version::Version;
+
+/// Where the rules come from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum RulesOrigin {
+    /// The set that ships with the program.
+    Shipped,
+    /// The `*.toml` files of a directory.
+    Directory(PathBuf),
+}
+
+impl RulesOrigin {
+    /// Reads the files.
+    ///
+    /// # Errors
+    /// The directory or a file cannot be read, or exceeds a bound.
+    pub fn sources(&self) -> Result<Vec<Source>, crate::rules::SourceError> {
+        match self {
+            Self::Shipped => Ok(shipped()),
+            Self::Directory(path) => load_directory(path),
+        }
+    }
+
+    /// For the screen.
+    pub fn describe(&self) -> String {
+        match self {
+            Self::Shipped => "the shipped set".to_owned(),
+            Self::Directory(path) => path.display().to_string(),
+        }
+    }
+}
+
+/// Every rule set that verdicts in the log name, by version: a verdict is explained by the set that
+/// it was made with.
+#[derive(Default)]
+pub(super) struct Archive {
+    sets: HashMap<Version, Arc<Ruling>>,
+    current: Option<Arc<Ruling>>,
+}
+
+impl Archive {
+    /// Brings a set into force.
+    pub fn activate(&mut self, ruling: Arc<Ruling>) {
+        self.sets.insert(ruling.version(), Arc::clone(&ruling));
+        self.current = Some(ruling);
+    }
+
+    /// The set in force.
+    pub fn current(&self) -> Option<&Arc<Ruling>> {
+        self.current.as_ref()
+    }
+
+    /// The set with this version, or else the one in force.
+    pub fn find(&self, version: Version) -> Option<Arc<Ruling>> {
+        self.sets.get(&version).or(self.current.as_ref()).cloned()
+    }
+
+    /// Takes a set from the log. One that this version of the program no longer accepts is passed
+    /// over: its verdicts stand, and their reasons are shown by their codes.
+    pub fn replay(&mut self, entry: &ActivationEntry) -> Option<Arc<Ruling>> {
+        if entry.subject != Subject::Rules {
+            return None;
+        }
+        let text = |bytes: &Vec<u8>| String::from_utf8(bytes.clone()).ok();
+        let sources: Option<Vec<Source>> = entry
+            .files
+            .iter()
+            .map(|(name, bytes)| Some(Source { name: name.clone(), text: text(bytes)? }))
+            .collect();
+        let ruling = Arc::new(Ruling::load(sources?).ok()?);
+        self.activate(Arc::clone(&ruling));
+        Some(ruling)
+    }
+}
+
+impl Service {
+    /// Reads the rule files again. A set that is sound and new comes into force between two ratings,
+    /// for good; one that is not leaves the set in force where it is.
+    ///
+    /// # Errors
+    /// Everything that is wrong with the files, rendered.
+    pub fn reload_rules(&self) -> Result<Version, ServiceError> {
+        let ruling = Arc::new(Ruling::load(self.rules.sources()?)?);
+        let version = ruling.version();
+        if self.rules_version() != Some(version) {
+            self.shared.intake.push_all(vec![super::Submission::Activate(ruling)]).map_err(|_| ServiceError::Stopping)?;
+        }
+        Ok(version)
+    }
+
+    /// The version in force.
+    pub fn rules_version(&self) -> Option<Version> {
+        super::read(&self.shared.archive).current().map(|ruling| ruling.version())
+    }
+}
