@@ -48,6 +48,8 @@ pub mod config;
 
 pub mod access;
 
+pub mod metrics;
+
 pub mod service;
 
 pub mod http;
