@@ -1,1 +1,376 @@
-//! placeholder
+//! Configuration: a struct per section, and every bound in one place.
+//!
+//! A file is TOML with the sections below. Nothing in it is required; a setting that is absent has
+//! the default that stands here. An unknown section or setting, and a value outside its bounds, is
+//! an error that names the file, the line, the setting and what is allowed: a service that starts
+//! with a misspelt limit would run without it.
+
+use std::fmt;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+
+use serde::Deserialize;
+
+/// Largest configuration file that is read, in bytes.
+const FILE_BYTES_MAX: u64 = 1 << 20;
+
+/// Declares the sections once: structs with their documentation, defaults, bounds, and the list of
+/// settings that `serve --print-config` and the manual's test read.
+macro_rules! sections {
+    ($(
+        $(#[doc = $section_doc:literal])+
+        $section:ident: $Section:ident {
+            $( $(#[doc = $doc:literal])+ $field:ident: $type:ty = $default:expr $(, in $bounds:expr)?; )+
+        }
+    )+) => {
+        $(
+            $(#[doc = $section_doc])+
+            #[derive(Clone, Debug, PartialEq, Deserialize)]
+            #[serde(default, deny_unknown_fields)]
+            pub struct $Section { $( $(#[doc = $doc])+ pub $field: $type, )+ }
+
+            impl Default for $Section {
+                fn default() -> Self {
+                    Self { $( $field: $default, )+ }
+                }
+            }
+        )+
+
+        /// The whole configuration.
+        #[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+        #[serde(default, deny_unknown_fields)]
+        pub struct Config { $( $(#[doc = $section_doc])+ pub $section: $Section, )+ }
+
+        impl Config {
+            /// Every section with its settings, in the order of this file.
+            pub fn sections() -> Vec<Section> {
+                vec![$( Section {
+                    name: stringify!($section),
+                    doc: &[$($section_doc),+],
+                    settings: vec![$( Setting {
+                        name: stringify!($field),
+                        doc: &[$($doc),+],
+                        default: { let default: $type = $default; default.in_toml() },
+                        allowed: { let allowed: Option<String> = None; $( let _ = &allowed; let allowed = Some(shown(&$bounds)); )? allowed },
+                    } ),+],
+                } ),+]
+            }
+
+            /// Settings outside their bounds, as (section, setting, value, allowed).
+            fn breaches(&self) -> Vec<(&'static str, &'static str, String, String)> {
+                let mut breaches = Vec::new();
+                $( $( $(
+                    if !$bounds.contains(&self.$section.$field) {
+                        breaches.push((stringify!($section), stringify!($field), self.$section.$field.to_string(), shown(&$bounds)));
+                    }
+                )? )+ )+
+                breaches
+            }
+        }
+    };
+}
+
+sections! {
+    /// The HTTP service.
+    http: Http {
+        /// Address and port to listen on. Keep it on loopback or an internal network: TLS and the outside
+        /// belong to the gateway in front.
+        listen: SocketAddr = SocketAddr::from(([127, 0, 0, 1], 8686));
+        /// Connections served at once; further ones wait in the kernel's backlog.
+        connections_max: usize = 1_024, in 1..=65_536;
+        /// Longest request head, in bytes; 431 beyond.
+        head_bytes_max: usize = 16_384, in 8_192..=262_144;
+        /// Most header lines in a request; 431 beyond.
+        headers_max: usize = 64, in 16..=256;
+        /// Seconds within which a whole request head must have come, counted from the end of the answer
+        /// before it. So this closes both idle and deliberately slow connections.
+        head_timeout_s: u64 = 60, in 1..=600;
+        /// Longest body of one rating and longest line of a batch, in bytes; 413 beyond.
+        body_bytes_max: usize = 65_536, in 8_192..=1_048_576;
+        /// Seconds within which the whole body of a request must have come; 408 beyond.
+        body_timeout_s: u64 = 10, in 1..=120;
+        /// Milliseconds to wait for a verdict; 503 beyond. The rating may still be committed: a repeat tells.
+        answer_timeout_ms: u64 = 5_000, in 10..=60_000;
+        /// Most lines in one batch; the line after it gets an error and the batch ends.
+        batch_lines_max: u64 = 1_000_000, in 1..=100_000_000;
+        /// Seconds that a batch may neither send nor take anything before it is ended.
+        batch_idle_s: u64 = 60, in 1..=3_600;
+        /// Batches at once; 503 beyond.
+        batches_max: usize = 32, in 1..=1_024;
+        /// Event streams at once; 503 beyond.
+        streams_max: usize = 64, in 1..=4_096;
+        /// Seconds between keep-alive comments in an event stream.
+        stream_keep_alive_s: u64 = 15, in 1..=300;
+        /// Reading calls (feeds, verdicts, statistics) at once; 503 beyond.
+        reads_max: usize = 16, in 1..=512;
+        /// Seconds that requests in flight have to finish when the service stops.
+        shutdown_grace_s: u64 = 20, in 1..=600;
+        /// Whether the live page shows its figures without a token to a browser on this machine.
+        page_open: bool = false;
+        /// Whether /metrics answers without a token to a scraper on this machine.
+        metrics_open: bool = true;
+        /// Whether /v1/statistics answers without a token.
+        statistics_open: bool = false;
+    }
+
+    /// Ratings between the door and the log.
+    queue: Queue {
+        /// Ratings that wait or are being scored; beyond it the service sheds with 503.
+        depth: usize = 8_192, in 1..=1_048_576;
+        /// Seconds that a shed caller is told to wait (Retry-After).
+        retry_after_s: u32 = 1, in 1..=3_600;
+    }
+
+    /// The log.
+    log: Log {
+        /// Size of a segment file, in MiB.
+        segment_mib: u64 = 64, in 1..=4_096;
+        /// Most entries that are synced in one group.
+        group_max: usize = 1_024, in 1..=65_536;
+    }
+
+    /// Feature state.
+    state: State {
+        /// Memory for counters, devices, cases and baselines, in MiB; the oldest go first.
+        memory_mib: usize = 1_024, in 16..=1_048_576;
+        /// Hours by which a rating may be late and still be counted where it belongs.
+        lateness_hours: u32 = 72, in 0..=720;
+        /// Minutes by which a rating may be ahead of the clock; 422 beyond.
+        ahead_minutes: u32 = 10, in 0..=1_440;
+    }
+
+    /// The published figures.
+    statistics: Statistics {
+        /// Where days and months begin, in minutes east of UTC. 480 is China.
+        utc_offset_minutes: i32 = 480, in -720..=840;
+    }
+
+    /// Holds of bad ratings.
+    holds: Holds {
+        /// Working days after which a held bad rating lapses to admitted.
+        lapse_working_days: u32 = 5, in 1..=60;
+        /// Holds of bad ratings a day; beyond it the least risky are admitted and flagged.
+        bad_per_day: u32 = 200, in 0..=1_000_000;
+    }
+
+    /// How long things are kept.
+    retention: Retention {
+        /// Days after which the erasable part of a log record (pseudonyms, features) is erased.
+        erasable_days: u32 = 180, in 1..=3_650;
+        /// Days that a comment stays in the vault. A held rating's stays until its appeals have ended.
+        vault_days: u32 = 30, in 1..=3_650;
+    }
+
+    /// The rule set.
+    rules: Rules {
+        /// Directory of rule files; absent: the built-in set.
+        directory: Option<PathBuf> = None;
+        /// Seconds between looks for changed rule files; 0: only on SIGHUP and /v1/rules/reload.
+        reload_poll_seconds: u64 = 2, in 0..=3_600;
+    }
+}
+
+/// One section, as the manual and `--print-config` show it.
+#[derive(Clone, Debug)]
+pub struct Section {
+    /// Its name in the file.
+    pub name: &'static str,
+    /// What it is about.
+    pub doc: &'static [&'static str],
+    /// Its settings.
+    pub settings: Vec<Setting>,
+}
+
+/// One setting, as the manual and `--print-config` show it.
+#[derive(Clone, Debug)]
+pub struct Setting {
+    /// Its name in the section.
+    pub name: &'static str,
+    /// What it does.
+    pub doc: &'static [&'static str],
+    /// Its default as TOML; `None` where it is absent by default.
+    pub default: Option<String>,
+    /// Its bounds, where it has any.
+    pub allowed: Option<String>,
+}
+
+/// How a default stands in TOML.
+trait InToml {
+    fn in_toml(&self) -> Option<String>;
+}
+
+macro_rules! in_toml_as_it_prints {
+    ($($type:ty),+) => { $( impl InToml for $type {
+        fn in_toml(&self) -> Option<String> { Some(self.to_string()) }
+    } )+ };
+}
+in_toml_as_it_prints!(bool, u32, i32, u64, usize);
+
+impl InToml for SocketAddr {
+    fn in_toml(&self) -> Option<String> {
+        Some(format!("\"{self}\""))
+    }
+}
+
+impl InToml for Option<PathBuf> {
+    fn in_toml(&self) -> Option<String> {
+        self.as_ref().map(|path| format!("{:?}", path.display().to_string()))
+    }
+}
+
+fn shown<T: fmt::Display>(bounds: &std::ops::RangeInclusive<T>) -> String {
+    format!("{} to {}", bounds.start(), bounds.end())
+}
+
+/// Why a configuration was refused.
+#[derive(Debug)]
+pub struct ConfigError {
+    file: PathBuf,
+    /// Line and column, from 1.
+    place: Option<(usize, usize)>,
+    message: String,
+}
+
+impl fmt::Display for ConfigError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.file.display())?;
+        if let Some((line, column)) = self.place {
+            write!(f, ":{line}:{column}")?;
+        }
+        write!(f, ": {}", self.message)
+    }
+}
+
+impl std::error::Error for ConfigError {}
+
+impl Config {
+    /// Reads a file.
+    ///
+    /// # Errors
+    /// If it cannot be read, is no TOML, or has an unknown setting or a value outside its bounds.
+    pub fn read(file: &Path) -> Result<Self, ConfigError> {
+        let refuse = |message| ConfigError { file: file.to_owned(), place: None, message };
+        let length =
+            std::fs::metadata(file).map_err(|error| refuse(format!("cannot be read: {error}")))?.len();
+        if length > FILE_BYTES_MAX {
+            return Err(refuse(format!("is {length} bytes long; allowed: up to {FILE_BYTES_MAX}")));
+        }
+        let text =
+            std::fs::read_to_string(file).map_err(|error| refuse(format!("cannot be read: {error}")))?;
+        Self::parse(&text, file)
+    }
+
+    /// Reads the text of a file; `file` names it in errors.
+    ///
+    /// # Errors
+    /// As [`Config::read`].
+    pub fn parse(text: &str, file: &Path) -> Result<Self, ConfigError> {
+        let refuse = |place, message| ConfigError { file: file.to_owned(), place, message };
+        let config: Self = toml::from_str(text).map_err(|error| {
+            let place = error.span().map(|span| place_of(text, span.start));
+            let hint = "; `zhenping serve --print-config` lists every setting";
+            refuse(place, format!("{}{hint}", error.message().trim_end()))
+        })?;
+        match config.breaches().into_iter().next() {
+            None => Ok(config),
+            Some((section, setting, value, allowed)) => {
+                let place = offset_of(text, section, setting).map(|offset| place_of(text, offset));
+                Err(refuse(place, format!("{section}.{setting} is {value}; allowed: {allowed}")))
+            }
+        }
+    }
+
+    /// The defaults as a commented file, which reads back as the defaults.
+    pub fn commented_defaults() -> String {
+        let mut text = String::from("# Zhenping: every setting with its default.\n");
+        for section in Self::sections() {
+            text.push('\n');
+            for line in section.doc {
+                text += &format!("#{line}\n");
+            }
+            text += &format!("[{}]\n", section.name);
+            for setting in &section.settings {
+                for line in setting.doc {
+                    text += &format!("#{line}\n");
+                }
+                if let Some(allowed) = &setting.allowed {
+                    text += &format!("# Allowed: {allowed}.\n");
+                }
+                match &setting.default {
+                    Some(default) => text += &format!("{} = {default}\n", setting.name),
+                    None => text += &format!("# {} = \"…\"\n", setting.name),
+                }
+            }
+        }
+        text
+    }
+}
+
+/// Line and column (both from 1, in characters) of a byte offset.
+fn place_of(text: &str, offset: usize) -> (usize, usize) {
+    let before = &text[..text.floor_char_boundary(offset)];
+    let line = before.matches('\n').count() + 1;
+    let column = before.chars().rev().take_while(|&c| c != '\n').count() + 1;
+    (line, column)
+}
+
+/// Byte offset of a setting's value.
+fn offset_of(text: &str, section: &str, setting: &str) -> Option<usize> {
+    let table = toml::de::DeTable::parse(text).ok()?;
+    let section = table.get_ref().get(section)?.get_ref().as_table()?;
+    Some(section.get(setting)?.span().start)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn refusal(text: &str) -> String {
+        Config::parse(text, Path::new("zhenping.toml")).unwrap_err().to_string()
+    }
+
+    #[test]
+    fn an_empty_file_is_the_defaults() {
+        assert_eq!(Config::parse("", Path::new("zhenping.toml")).unwrap(), Config::default());
+    }
+
+    #[test]
+    fn the_defaults_keep_their_own_bounds() {
+        assert_eq!(Config::default().breaches(), []);
+    }
+
+    #[test]
+    fn the_printed_defaults_read_back_as_the_defaults() {
+        let printed = Config::commented_defaults();
+        assert_eq!(Config::parse(&printed, Path::new("printed.toml")).unwrap(), Config::default());
+        insta::assert_snapshot!(printed);
+    }
+
+    #[test]
+    fn a_refusal_names_the_file_the_line_the_setting_and_what_is_allowed() {
+        let texts = [
+            "[http]\nlisten = \"0.0.0.0:80\"\n\nbody_bytes_max = 5\n",
+            "[http]\nboddy_bytes_max = 5\n",
+            "[htpp]\n",
+            "[queue]\ndepth = \"many\"\n",
+            "[http]\nlisten = \"here\"\n",
+            "[http\n",
+            "http.page_open = 1",
+        ];
+        let refusals: Vec<String> = texts.iter().map(|text| refusal(text)).collect();
+        insta::assert_snapshot!(refusals.join("\n---\n"));
+    }
+
+    #[test]
+    fn the_manual_lists_every_setting_with_its_default() {
+        let manual = include_str!("../docs/operations.md");
+        for section in Config::sections() {
+            assert!(manual.contains(&format!("`[{}]`", section.name)), "[{}] is missing", section.name);
+            for setting in section.settings {
+                let default = setting.default.unwrap_or_else(|| "absent".into()).replace('"', "");
+                let row = format!("| `{}` | `{default}` |", setting.name);
+                assert!(manual.contains(&row), "docs/operations.md lacks a row beginning {row}");
+            }
+        }
+    }
+}

@@ -51,6 +51,8 @@ pub mod config;
 
 pub mod access;
 
+pub mod metrics;
+
 pub mod service;
 
 pub mod http;

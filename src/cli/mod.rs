@@ -1,5 +1,10 @@
 //! The command line: one file per command.
 
+pub mod demo;
+pub mod load;
+pub mod serve;
+pub mod token;
+
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
@@ -16,13 +21,16 @@ pub struct Cli {
 }
 
 #[derive(Debug, Subcommand)]
-enum Command {}
+enum Command {
+    Token(token::TokenArgs),
+}
 
 /// Parses the arguments and runs the command.
 pub fn main() -> ExitCode {
     let cli = Cli::parse();
-    let result: CommandResult = match cli.command {};
-    #[allow(unreachable_code)]
+    let result: CommandResult = match cli.command {
+        Command::Token(args) => token::run(args),
+    };
     match result {
         Ok(code) => code,
         Err(error) => {

@@ -1,0 +1,219 @@
+//! `zhenping demo`: the whole service with simulated ratings, without a file and without a setting.
+
+mod tally;
+mod view;
+
+use std::io::IsTerminal;
+use std::net::SocketAddr;
+use std::path::Path;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::body::Bytes;
+use clap::Args;
+use serde::Deserialize;
+use tokio::net::TcpListener;
+use tokio::sync::{mpsc, watch};
+use tokio::time::MissedTickBehavior;
+
+use super::CommandResult;
+use super::serve::{AnyError, Server, log_to_stderr, runtime};
+use crate::access::{Access, Role};
+use crate::config::Config;
+use crate::http::backend::{Answer, Backend};
+use crate::metrics::Metrics;
+use tally::Tally;
+pub use tally::Truth;
+use view::{Place, View};
+
+/// The port that is taken if it is free.
+const PORT_PREFERRED: u16 = 8686;
+/// How often ratings are handed over; the rate is spread evenly over these.
+const TICK: Duration = Duration::from_millis(20);
+/// Simulated ratings made ahead.
+const MADE_AHEAD: usize = 1_024;
+/// Ratings whose answers are awaited at once; beyond, the simulation waits.
+const AWAITED_MAX: usize = 4_096;
+
+/// Runs the service in a temporary directory with simulated ratings, attacks among them.
+#[derive(Debug, Args)]
+pub struct DemoArgs {
+    /// Stops after so many seconds; without it, on Ctrl-C.
+    #[arg(long, value_name = "S", value_parser = clap::value_parser!(u64).range(1..=86_400))]
+    seconds: Option<u64>,
+    /// Simulated ratings a second.
+    #[arg(long, value_name = "N", default_value_t = 200, value_parser = clap::value_parser!(u32).range(1..=20_000))]
+    rate: u32,
+    /// What the simulation grows from: one seed, one city.
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    seed: u64,
+}
+
+/// One simulated rating, and what it truly is.
+#[derive(Clone, Debug)]
+pub struct Labelled {
+    /// The rating as JSON.
+    pub line: Vec<u8>,
+    /// What it truly is.
+    pub truth: Truth,
+}
+
+/// Runs the command over the service that `open` opens and the ratings that `simulate` makes from a seed.
+///
+/// # Errors
+/// If the directory, a port or the service cannot be opened.
+pub fn run_with<B, F, I>(args: DemoArgs, open: F, simulate: impl FnOnce(u64) -> I) -> CommandResult
+where
+    B: Backend,
+    F: FnOnce(&Config, &Path, Arc<Metrics>) -> Result<B, AnyError>,
+    I: Iterator<Item = Labelled> + Send + 'static,
+{
+    log_to_stderr();
+    let directory = tempfile::Builder::new().prefix("zhenping-demo-").tempdir()?;
+    let data = directory.path();
+    let mut config = Config::default();
+    config.http.page_open = true;
+    let access = Arc::new(Access::open(data)?);
+    let (token, _) = access.create(Role::Intake, "demonstration", None)?;
+    let ratings = simulate(args.seed);
+    runtime()?.block_on(async {
+        let listener = bind_preferred().await?;
+        let address = listener.local_addr()?;
+        let metrics = Arc::new(Metrics::new()?);
+        let backend = tokio::task::block_in_place(|| open(&config, data, Arc::clone(&metrics)))?;
+        let backend = Arc::new(backend);
+        let server = Server::new(Arc::clone(&backend), access, metrics, &config);
+        let (stop, stopping) = (Arc::clone(&server.stop), server.app.stopping.clone());
+
+        let tally = Arc::new(Tally::default());
+        let place = Place { address, token, directory: data.display().to_string() };
+        let mut view = View::new(place, std::io::stdout().is_terminal());
+        view.open();
+        let traffic =
+            tokio::spawn(drive(Arc::clone(&backend), ratings, args.rate, Arc::clone(&tally), stopping));
+        let serving = tokio::spawn(server.run(listener));
+        watch_until_the_end(&backend, &mut view, &tally, args.seconds).await;
+        stop.send_replace(true);
+        let awaited = (traffic.await, serving.await);
+        view.close();
+        awaited.0?;
+        awaited.1?;
+
+        let corrected = Arc::clone(&tally);
+        tokio::task::spawn_blocking(move || corrected.follow_corrections(backend.as_ref())).await??;
+        print!("{}", tally.summary());
+        Ok(ExitCode::SUCCESS)
+    })
+}
+
+/// The preferred port on this machine, or any that is free.
+async fn bind_preferred() -> Result<TcpListener, AnyError> {
+    if let Ok(listener) = TcpListener::bind(SocketAddr::from(([127, 0, 0, 1], PORT_PREFERRED))).await {
+        return Ok(listener);
+    }
+    Ok(TcpListener::bind(SocketAddr::from(([127, 0, 0, 1], 0))).await?)
+}
+
+/// Shows the service once a second until the time is over or someone stops it.
+async fn watch_until_the_end<B: Backend>(
+    backend: &Arc<B>,
+    view: &mut View,
+    tally: &Tally,
+    seconds: Option<u64>,
+) {
+    let end = async {
+        match seconds {
+            Some(seconds) => tokio::time::sleep(Duration::from_secs(seconds)).await,
+            None => std::future::pending().await,
+        }
+    };
+    let mut end = std::pin::pin!(end);
+    let mut interrupt = std::pin::pin!(stop_signal());
+    let mut ticks = tokio::time::interval(Duration::from_secs(1));
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Skip);
+    loop {
+        tokio::select! {
+            () = &mut end => return,
+            () = &mut interrupt => return,
+            _ = ticks.tick() => view.show(&backend.live(), &tally.counts()),
+        }
+    }
+}
+
+/// Returns on Ctrl-C or SIGTERM.
+async fn stop_signal() {
+    use tokio::signal::unix::{SignalKind, signal};
+    let (Ok(mut interrupt), Ok(mut terminate)) =
+        (signal(SignalKind::interrupt()), signal(SignalKind::terminate()))
+    else {
+        return std::future::pending().await;
+    };
+    tokio::select! {
+        _ = interrupt.recv() => {}
+        _ = terminate.recv() => {}
+    }
+}
+
+/// Hands the ratings to the service at their rate and keeps what became of each.
+async fn drive<B, I>(
+    backend: Arc<B>,
+    ratings: I,
+    rate: u32,
+    tally: Arc<Tally>,
+    mut stopping: watch::Receiver<bool>,
+) where
+    B: Backend,
+    I: Iterator<Item = Labelled> + Send + 'static,
+{
+    let (made, mut ready) = mpsc::channel(MADE_AHEAD);
+    // Simulating takes a processor's time, so it has a thread of its own; it ends when nobody takes more.
+    std::thread::spawn(move || {
+        ratings.map(|rating| made.blocking_send(rating)).take_while(Result::is_ok).for_each(drop)
+    });
+    let (submitted, awaited) = mpsc::channel(AWAITED_MAX);
+    let answers = tokio::spawn(keep_answers(awaited, tally));
+    let mut ticks = tokio::time::interval(TICK);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Skip);
+    let (began, mut sent) = (tokio::time::Instant::now(), 0);
+    'ticks: loop {
+        tokio::select! {
+            biased;
+            _ = stopping.wait_for(|stopping| *stopping) => break,
+            _ = ticks.tick() => {}
+        }
+        let due = (began.elapsed().as_secs_f64() * f64::from(rate)) as u64;
+        while sent < due {
+            let Some(Labelled { line, truth }) = ready.recv().await else { break 'ticks };
+            let answer = backend.submit(Bytes::from(line));
+            if submitted.send((truth, answer)).await.is_err() {
+                break 'ticks;
+            }
+            sent += 1;
+        }
+    }
+    drop(submitted);
+    // It can only have been cancelled, which happens when the process ends.
+    let _ = answers.await;
+}
+
+type Awaited = (Truth, tokio::sync::oneshot::Receiver<Answer>);
+
+/// Waits for the answers in their order, which is the order in which they come.
+async fn keep_answers(mut awaited: mpsc::Receiver<Awaited>, tally: Arc<Tally>) {
+    #[derive(Deserialize)]
+    struct Verdict<'a> {
+        rating_id: &'a str,
+        decision: &'a str,
+    }
+    while let Some((truth, answer)) = awaited.recv().await {
+        match answer.await {
+            Ok(Answer::Verdict(json)) => {
+                if let Ok(verdict) = serde_json::from_slice::<Verdict<'_>>(&json) {
+                    tally.answered(verdict.rating_id, truth, verdict.decision);
+                }
+            }
+            Ok(_) | Err(_) => tally.unanswered(),
+        }
+    }
+}

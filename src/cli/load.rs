@@ -1,0 +1,361 @@
+//! `zhenping load`: drives `POST /v1/ratings` of a service on this machine and prints what it saw.
+
+mod client;
+
+use std::fs::File;
+use std::io::{BufRead, BufReader, Write};
+use std::net::{SocketAddr, ToSocketAddrs};
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use clap::Args;
+use serde::Deserialize;
+use serde_json::value::RawValue;
+
+use super::CommandResult;
+use super::serve::{AnyError, runtime};
+use client::Client;
+
+/// Most ratings that are kept in memory to be sent.
+const RATINGS_MAX: usize = 2_000_000;
+/// Distinct statuses are counted up to this, which is above any that HTTP has.
+const STATUS_MAX: usize = 600;
+
+/// Sends ratings to a service on this machine as fast as it answers, and prints rate and latency.
+#[derive(Debug, Args)]
+pub struct LoadArgs {
+    /// Ratings as NDJSON; without it they are simulated. They are sent over and over, each with a fresh id.
+    #[arg(value_name = "FILE")]
+    file: Option<PathBuf>,
+    /// Address of the service; only this machine is allowed.
+    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:8686")]
+    to: String,
+    /// Token of an intake.
+    #[arg(long, env = "ZHENPING_TOKEN", hide_env_values = true)]
+    token: String,
+    /// Connections, each with one rating in flight.
+    #[arg(long, default_value_t = 32, value_parser = clap::value_parser!(u16).range(1..=4_096))]
+    connections: u16,
+    /// Ratings to send; without it and --seconds, each once.
+    #[arg(long, value_name = "N")]
+    ratings: Option<u64>,
+    /// Seconds after which to stop.
+    #[arg(long, value_name = "S")]
+    seconds: Option<u64>,
+    /// Ratings a second; without it, as fast as the service answers.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=1_000_000))]
+    rate: Option<u64>,
+    /// File to which the id and decision of each rating are appended once its answer has come.
+    #[arg(long, value_name = "FILE")]
+    acked: Option<PathBuf>,
+}
+
+/// Runs the command; `simulate` gives so many simulated ratings where no file is named.
+///
+/// # Errors
+/// If the address is not of this machine, or the file cannot be read.
+pub fn run_with(args: LoadArgs, simulate: impl FnOnce(usize) -> Vec<Vec<u8>>) -> CommandResult {
+    let address = address_on_this_machine(&args.to)?;
+    let lines = match &args.file {
+        Some(file) => read_lines(file)?,
+        None => {
+            simulate(usize::try_from(args.ratings.unwrap_or(20_000)).unwrap_or(RATINGS_MAX).min(RATINGS_MAX))
+        }
+    };
+    let templates: Vec<Template> = lines.iter().map(|line| Template::new(line)).collect();
+    if templates.is_empty() {
+        return Err("there are no ratings to send".into());
+    }
+    let each_once = args.seconds.is_none().then_some(templates.len() as u64);
+    let acked = args.acked.as_ref().map(|file| File::options().create(true).append(true).open(file));
+    let run = Run {
+        address,
+        token: args.token,
+        limit: args.ratings.or(each_once).unwrap_or(u64::MAX),
+        deadline: args.seconds.map(|seconds| Instant::now() + Duration::from_secs(seconds)),
+        interval: args.rate.map(|rate| Duration::from_secs(1) / u32::try_from(rate).unwrap_or(u32::MAX)),
+        began: Instant::now(),
+        id_prefix: fresh_prefix()?,
+        templates,
+        next: AtomicU64::new(0),
+        acked: acked.transpose()?.map(Mutex::new),
+    };
+    let report = runtime()?.block_on(drive(Arc::new(run), args.connections));
+    print!("{}", report.text());
+    Ok(if report.is_clean() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// Refuses to drive anything but this machine: a load generator is not a weapon.
+fn address_on_this_machine(text: &str) -> Result<SocketAddr, AnyError> {
+    let bare = text.strip_prefix("http://").unwrap_or(text).trim_end_matches('/');
+    let address = bare
+        .to_socket_addrs()
+        .map_err(|error| format!("--to {text}: {error}; give HOST:PORT"))?
+        .next()
+        .ok_or_else(|| format!("--to {text} has no address"))?;
+    match address.ip().is_loopback() {
+        true => Ok(address),
+        false => Err(format!("--to {text} is not this machine; load drives loopback addresses alone").into()),
+    }
+}
+
+fn read_lines(file: &PathBuf) -> Result<Vec<Vec<u8>>, AnyError> {
+    let open = File::open(file).map_err(|error| format!("{}: {error}", file.display()))?;
+    let mut lines = Vec::new();
+    for line in BufReader::new(open).split(b'\n') {
+        let line = line?;
+        if line.trim_ascii().is_empty() {
+            continue;
+        }
+        if lines.len() == RATINGS_MAX {
+            return Err(format!("{} has more than {RATINGS_MAX} ratings; send a part", file.display()).into());
+        }
+        lines.push(line);
+    }
+    Ok(lines)
+}
+
+/// What tells this run's ids from those of every other.
+fn fresh_prefix() -> Result<String, AnyError> {
+    let mut random = [0; 8];
+    getrandom::fill(&mut random)?;
+    Ok(format!("load-{:016x}-", u64::from_le_bytes(random)))
+}
+
+/// A rating with a gap where its id goes.
+struct Template {
+    before: Vec<u8>,
+    after: Vec<u8>,
+}
+
+impl Template {
+    /// Finds the id of a rating. A line that has none goes out as it is, to be refused.
+    fn new(line: &[u8]) -> Self {
+        #[derive(Deserialize)]
+        struct Id<'a> {
+            #[serde(borrow)]
+            rating_id: &'a RawValue,
+        }
+        let whole = || Self { before: line.to_vec(), after: Vec::new() };
+        let Ok(Id { rating_id }) = serde_json::from_slice::<Id<'_>>(line) else { return whole() };
+        let id = rating_id.get().as_bytes();
+        // The value is borrowed from the line, so its place is the distance between the two.
+        let start = (id.as_ptr() as usize).wrapping_sub(line.as_ptr() as usize);
+        match (line.get(..start), line.get(start + id.len()..)) {
+            (Some(before), Some(after)) => Self { before: before.to_vec(), after: after.to_vec() },
+            _ => whole(),
+        }
+    }
+
+    fn fill(&self, id: &str, body: &mut Vec<u8>) {
+        body.clear();
+        body.extend_from_slice(&self.before);
+        if !self.after.is_empty() {
+            body.push(b'"');
+            body.extend_from_slice(id.as_bytes());
+            body.push(b'"');
+            body.extend_from_slice(&self.after);
+        }
+    }
+}
+
+/// What the connections share.
+struct Run {
+    address: SocketAddr,
+    token: String,
+    limit: u64,
+    deadline: Option<Instant>,
+    interval: Option<Duration>,
+    began: Instant,
+    id_prefix: String,
+    templates: Vec<Template>,
+    next: AtomicU64,
+    acked: Option<Mutex<File>>,
+}
+
+impl Run {
+    /// Number of the next rating, or `None` when there is none to send.
+    fn take(&self) -> Option<u64> {
+        if self.deadline.is_some_and(|deadline| Instant::now() >= deadline) {
+            return None;
+        }
+        let number = self.next.fetch_add(1, Ordering::Relaxed);
+        (number < self.limit).then_some(number)
+    }
+
+    /// Appends one line in one write, so that what a reader finds there was answered.
+    fn acknowledge(&self, id: &str, answer: &[u8]) -> std::io::Result<()> {
+        #[derive(Deserialize)]
+        struct Decision<'a> {
+            decision: &'a str,
+        }
+        let Some(acked) = &self.acked else { return Ok(()) };
+        let decision =
+            serde_json::from_slice::<Decision<'_>>(answer).map_or("unreadable", |answer| answer.decision);
+        let line = format!("{{\"rating_id\":\"{id}\",\"decision\":\"{decision}\"}}\n");
+        acked.lock().unwrap_or_else(PoisonError::into_inner).write_all(line.as_bytes())
+    }
+}
+
+/// What one connection, or all of them, saw.
+struct Report {
+    statuses: Vec<u64>,
+    /// Microseconds from the request to its whole answer.
+    latencies_us: Vec<u32>,
+    /// Connections that ended before they should have, and the first reason.
+    lost: u64,
+    lost_because: Option<String>,
+    elapsed: Duration,
+}
+
+impl Report {
+    fn new() -> Self {
+        Self {
+            statuses: vec![0; STATUS_MAX],
+            latencies_us: Vec::new(),
+            lost: 0,
+            lost_because: None,
+            elapsed: Duration::ZERO,
+        }
+    }
+
+    fn answered(&mut self, status: u16, latency: Duration) {
+        self.statuses[usize::from(status).min(STATUS_MAX - 1)] += 1;
+        self.latencies_us.push(u32::try_from(latency.as_micros()).unwrap_or(u32::MAX));
+    }
+
+    fn lose(&mut self, error: impl std::fmt::Display) {
+        self.lost += 1;
+        self.lost_because.get_or_insert_with(|| error.to_string());
+    }
+
+    fn add(&mut self, mut other: Report) {
+        self.statuses.iter_mut().zip(other.statuses).for_each(|(sum, count)| *sum += count);
+        self.latencies_us.append(&mut other.latencies_us);
+        self.lost += other.lost;
+        self.lost_because = self.lost_because.take().or(other.lost_because);
+    }
+
+    fn is_clean(&self) -> bool {
+        self.lost == 0 && self.statuses[200] == self.latencies_us.len() as u64
+    }
+
+    fn text(&self) -> String {
+        let mut sorted = self.latencies_us.clone();
+        sorted.sort_unstable();
+        let percentile = |share: f64| {
+            let index = (share * sorted.len() as f64) as usize;
+            sorted.get(index.min(sorted.len().saturating_sub(1))).map_or(0.0, |&us| f64::from(us) / 1_000.0)
+        };
+        let seconds = self.elapsed.as_secs_f64();
+        let rate = if seconds > 0.0 { sorted.len() as f64 / seconds } else { 0.0 };
+        let mut text =
+            format!("answers   {} in {seconds:.2} s\nrate      {rate:.0} a second\n", sorted.len());
+        text += &format!(
+            "latency   p50 {:.3} ms, p99 {:.3} ms, p999 {:.3} ms, longest {:.3} ms\n",
+            percentile(0.5),
+            percentile(0.99),
+            percentile(0.999),
+            percentile(1.0)
+        );
+        for (status, count) in self.statuses.iter().enumerate().filter(|(_, count)| **count > 0) {
+            text += &format!("status    {status}: {count}\n");
+        }
+        if let Some(reason) = &self.lost_because {
+            text += &format!("lost      {} connections: {reason}\n", self.lost);
+        }
+        text
+    }
+}
+
+async fn drive(run: Arc<Run>, connections: u16) -> Report {
+    let tasks: Vec<_> = (0..connections).map(|_| tokio::spawn(drive_one(Arc::clone(&run)))).collect();
+    let mut sum = Report::new();
+    for task in tasks {
+        match task.await {
+            Ok(report) => sum.add(report),
+            Err(error) => sum.lose(error),
+        }
+    }
+    sum.elapsed = run.began.elapsed();
+    sum
+}
+
+async fn drive_one(run: Arc<Run>) -> Report {
+    let mut report = Report::new();
+    let mut client = match Client::connect(run.address, &run.token).await {
+        Ok(client) => client,
+        Err(error) => {
+            report.lose(error);
+            return report;
+        }
+    };
+    let mut body = Vec::new();
+    while let Some(number) = run.take() {
+        // With a rate, a rating's latency counts from when it was due: a stalled service must not look
+        // fast because nothing was sent meanwhile.
+        let mut began = Instant::now();
+        if let Some(interval) = run.interval {
+            let due = run.began + interval.saturating_mul(u32::try_from(number).unwrap_or(u32::MAX));
+            tokio::time::sleep_until(due.into()).await;
+            began = due;
+        }
+        let id = format!("{}{number}", run.id_prefix);
+        let template = &run.templates[(number % run.templates.len() as u64) as usize];
+        template.fill(&id, &mut body);
+        let answered = match client.post(&body).await {
+            Ok((status, answer)) => {
+                report.answered(status, began.elapsed());
+                if status == 200 { run.acknowledge(&id, answer) } else { Ok(()) }
+            }
+            Err(error) => Err(error),
+        };
+        if let Err(error) = answered {
+            report.lose(error);
+            break;
+        }
+    }
+    report
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_this_machine_is_driven() {
+        for ours in ["127.0.0.1:80", "http://127.0.0.1:8686/", "[::1]:80", "127.8.9.1:1"] {
+            assert!(address_on_this_machine(ours).is_ok(), "{ours}");
+        }
+        for theirs in ["10.0.0.1:80", "0.0.0.0:80", "http://192.0.2.1:80", "127.0.0.1", ""] {
+            assert!(address_on_this_machine(theirs).is_err(), "{theirs}");
+        }
+    }
+
+    #[test]
+    fn a_fresh_id_takes_the_place_of_the_old_one_and_nothing_else_changes() {
+        let line = br#"{ "stars":5, "rating_id" : "old","device":{"rating_id":"inner"}}"#;
+        let mut body = Vec::new();
+        Template::new(line).fill("new-1", &mut body);
+        let expected = r#"{ "stars":5, "rating_id" : "new-1","device":{"rating_id":"inner"}}"#;
+        assert_eq!(String::from_utf8(body.clone()).unwrap(), expected);
+        for unreadable in [&b"{\"stars\":5}"[..], b"not json", b"[]"] {
+            Template::new(unreadable).fill("new-1", &mut body);
+            assert_eq!(body, unreadable);
+        }
+    }
+
+    #[test]
+    fn a_report_says_what_went_wrong() {
+        let mut report = Report::new();
+        (1..=1_000).for_each(|ms| report.answered(200, Duration::from_millis(ms)));
+        report.answered(503, Duration::from_millis(1));
+        report.lose("connection reset");
+        report.elapsed = Duration::from_secs(2);
+        assert!(!report.is_clean());
+        insta::assert_snapshot!(report.text());
+    }
+}
