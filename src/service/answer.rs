@@ -1,7 +1,5 @@
 //! What the service answers, and to whom.
 
-use tokio::sync::oneshot;
-
 use crate::rating::RatingError;
 
 /// What became of one rating.
@@ -26,10 +24,9 @@ pub enum Answer {
 }
 
 /// Who waits for an answer.
-#[derive(Debug)]
 pub enum Reply {
-    /// A call of its own.
-    Call(oneshot::Sender<Answer>),
+    /// A call of its own. If it is dropped uncalled, the service ended before there was an answer.
+    Call(Box<dyn FnOnce(Answer) + Send>),
     /// The reader of an ordered stream ([`super::Output`]); the number of the line.
     Line(u64),
 }

@@ -288,8 +288,7 @@ impl Committer {
             }
         };
         match reply {
-            // Whoever hung up can ask again: the verdict is durable.
-            Reply::Call(caller) => drop(caller.send(answer)),
+            Reply::Call(answered) => answered(answer),
             Reply::Line(line) => {
                 if let Some(output) = &mut self.output {
                     output.answer(line, &answer)?;

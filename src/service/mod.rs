@@ -17,16 +17,15 @@ mod open;
 mod queries;
 mod render;
 mod rules;
-mod standing;
 mod worker;
 
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::mpsc::sync_channel;
 use std::sync::{Arc, Mutex, RwLock};
 use std::thread::JoinHandle;
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use bytes::Bytes;
 use tokio::sync::watch;
 
 use crate::date::UtcOffset;
@@ -34,7 +33,9 @@ use crate::features::state::StateLimits;
 use crate::log::LogError;
 use crate::metrics::Metrics;
 use crate::policy::{Calendar, LapsePolicy};
-use crate::scoring::Preparer;
+use crate::log::entry::RatingEntry;
+use crate::log::Log;
+use crate::scoring::{Preparer, Ruling};
 use crate::statistics;
 use crate::time::Instant;
 
@@ -48,11 +49,9 @@ pub use render::{features as feature_values, grouped};
 pub use rules::RulesOrigin;
 pub use worker::Submission;
 
-use commit::Committer;
 use intake::{Intake, Turnstile, lock};
 use render::AppealKey;
 use rules::Archive;
-use standing::{Standing, Standings};
 use worker::Sequencer;
 
 /// What `now` is.
@@ -123,7 +122,6 @@ struct Shared {
     log: crate::log::EmbeddedLog,
     vault: Mutex<crate::vault::Vault>,
     archive: RwLock<Archive>,
-    standings: RwLock<Standings>,
     folds: Mutex<Folds>,
     appeals: AppealKey,
     head: watch::Sender<u64>,
@@ -142,4 +140,90 @@ pub struct Service {
 struct Threads {
     workers: Vec<JoinHandle<()>>,
     committer: JoinHandle<Result<(), ServiceError>>,
+}
+
+/// Reads a lock whose guarded value is valid between any two statements.
+fn read<T>(lock: &RwLock<T>) -> std::sync::RwLockReadGuard<'_, T> {
+    lock.read().unwrap_or_else(std::sync::PoisonError::into_inner)
+}
+
+impl Shared {
+    fn feature_count(&self) -> usize {
+        self.feature_count.load(Ordering::Relaxed)
+    }
+
+    fn set_feature_count(&self, count: usize) {
+        self.feature_count.store(count, Ordering::Relaxed);
+    }
+
+    /// The rules that a rating was judged by.
+    fn ruling_of(&self, rating: &RatingEntry) -> Result<Arc<Ruling>, ServiceError> {
+        read(&self.archive).find(rating.outcome.rules).ok_or(ServiceError::Stopping)
+    }
+
+    /// Says that the service cannot go on: readiness tells, and nothing more is taken.
+    fn fail(&self, error: &dyn std::fmt::Display) {
+        if !self.failed.swap(true, Ordering::Relaxed) {
+            tracing::error!(%error, "the service cannot go on");
+        }
+        self.intake.close();
+    }
+}
+
+impl Service {
+    /// Hands over one rating; refuses at once if the queue is full or closed.
+    pub fn submit(&self, line: Bytes, reply: Box<dyn FnOnce(Answer) + Send>) {
+        let submission = Submission::Rating { line, reply: Reply::Call(reply) };
+        let (refused, submission) = match self.shared.intake.offer(submission) {
+            Ok(()) => return,
+            Err(back) => back,
+        };
+        if let Submission::Rating { reply: Reply::Call(reply), .. } = submission {
+            reply(match refused {
+                Refused::Full => {
+                    self.shared.metrics.shed.inc();
+                    Answer::Shed { retry_after_s: self.shared.retry_after_s }
+                }
+                Refused::Closed => Answer::Stopping,
+            });
+        }
+    }
+
+    /// Hands over submissions in order, waiting for room.
+    ///
+    /// # Errors
+    /// The service is stopping; it gives back what it did not take.
+    pub fn push(&self, submissions: Vec<Submission>) -> Result<(), Vec<Submission>> {
+        self.shared.intake.push_all(submissions)
+    }
+
+    /// The next sequence of the durable log, as it moves.
+    pub fn head(&self) -> watch::Receiver<u64> {
+        self.shared.head.subscribe()
+    }
+
+    /// Whether it takes ratings.
+    pub fn is_ready(&self) -> bool {
+        !self.shared.failed.load(Ordering::Relaxed)
+    }
+
+    /// Looks at the folds as they stand.
+    pub fn folds<R>(&self, look: impl FnOnce(&Folds) -> R) -> R {
+        look(&lock(&self.shared.folds))
+    }
+
+    /// The metrics it updates.
+    pub fn metrics(&self) -> &Arc<Metrics> {
+        &self.shared.metrics
+    }
+
+    /// Ratings that wait, and how many may.
+    pub fn queue(&self) -> (usize, usize) {
+        (self.shared.intake.depth(), self.shared.intake.limits().queue)
+    }
+
+    /// The chain's head.
+    pub fn log_head(&self) -> crate::log::Head {
+        self.shared.log.head()
+    }
 }

@@ -1,0 +1,185 @@
+//! What can be asked of a service: verdicts, feeds, what happened of late.
+
+use std::collections::VecDeque;
+
+use serde_json::Value;
+
+use super::{Service, ServiceError, Shared, render};
+use crate::log::entry::{RatingEntry, RevisionEntry};
+use crate::log::{Entry, Log};
+use crate::verdict::{Current, VerdictBody};
+use crate::wire::Decision;
+
+/// Part of a feed.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Page<T> {
+    /// In the order of the log, with their sequences.
+    pub items: Vec<(u64, T)>,
+    /// The sequence to go on from.
+    pub next: u64,
+}
+
+/// Entries that one call may look through: a feed of rare things must not read the whole log at once.
+const SCAN_MAX: usize = 100_000;
+
+/// The latest verdicts that were not plain admissions, for the live page.
+#[derive(Debug, Default)]
+pub(super) struct Recent(pub VecDeque<(u64, Entry)>);
+
+/// How many of them are kept.
+const RECENT_MAX: usize = 20;
+
+impl Recent {
+    /// Notes an entry if it is worth showing.
+    pub fn note(&mut self, sequence: u64, entry: &Entry) {
+        let worth = match entry {
+            Entry::Rating(rating) => rating.outcome.decision != Decision::Admit,
+            Entry::Revision(_) => true,
+            _ => false,
+        };
+        if worth {
+            self.0.truncate(RECENT_MAX - 1);
+            self.0.push_front((sequence, entry.clone()));
+        }
+    }
+}
+
+/// A rating with all that was decided about it.
+struct Case {
+    sequence: u64,
+    rating: RatingEntry,
+    revisions: Vec<(u64, RevisionEntry)>,
+}
+
+impl Shared {
+    /// The entry of a rating and its revisions; `None` if it is not in the log, or erased.
+    fn case_of(&self, rating_id: &str) -> Result<Option<Case>, ServiceError> {
+        let mut case: Option<Case> = None;
+        for sequence in self.log.find_rating(rating_id)? {
+            match (self.log.read(sequence)?, &mut case) {
+                (Some(Entry::Rating(rating)), None) => {
+                    case = Some(Case { sequence, rating: *rating, revisions: Vec::new() });
+                }
+                (Some(Entry::Revision(revision)), Some(case)) => case.revisions.push((sequence, *revision)),
+                _ => {}
+            }
+        }
+        Ok(case)
+    }
+
+    /// The first verdict of a rating, with what stands now: the answer to a repeat.
+    pub(super) fn first_verdict(&self, rating_id: &str) -> Result<super::Answer, ServiceError> {
+        let Some(case) = self.case_of(rating_id)? else {
+            return Ok(super::Answer::Conflict { rating_id: rating_id.to_owned() });
+        };
+        let current = case
+            .revisions
+            .last()
+            .map(|(_, revision)| Current { revision: revision.revision, decision: revision.decision });
+        Ok(super::Answer::Verdict(self.render_rating(&case.rating)?.finish(case.sequence, current)))
+    }
+
+    pub(super) fn render_rating(&self, rating: &RatingEntry) -> Result<VerdictBody, ServiceError> {
+        let ruling = self.ruling_of(rating)?;
+        Ok(render::rating(rating, &ruling, &self.appeals))
+    }
+
+    pub(super) fn render_revision(
+        &self,
+        revision: &RevisionEntry,
+        rating: &RatingEntry,
+    ) -> Result<VerdictBody, ServiceError> {
+        let ruling = self.ruling_of(rating)?;
+        Ok(render::revision(revision, rating, &ruling, &self.appeals))
+    }
+
+    fn verdict_at(&self, sequence: u64, entry: &Entry) -> Result<Option<Vec<u8>>, ServiceError> {
+        match entry {
+            Entry::Rating(rating) => Ok(Some(self.render_rating(rating)?.finish(sequence, None))),
+            Entry::Revision(revision) => match self.log.read(revision.rating_sequence)? {
+                Some(Entry::Rating(rating)) => {
+                    Ok(Some(self.render_revision(revision, &rating)?.finish(sequence, None)))
+                }
+                _ => Ok(None),
+            },
+            _ => Ok(None),
+        }
+    }
+}
+
+impl Service {
+    /// All revisions of a rating's verdict, newest first, with the feature values that revision 0 saw;
+    /// `None` if there is no such rating.
+    ///
+    /// # Errors
+    /// The log cannot be read.
+    pub fn verdicts_of(&self, rating_id: &str) -> Result<Option<Value>, ServiceError> {
+        let shared = &self.shared;
+        let Some(case) = shared.case_of(rating_id)? else { return Ok(None) };
+        let mut verdicts = Vec::new();
+        for (sequence, revision) in case.revisions.iter().rev() {
+            verdicts.push(json(shared.render_revision(revision, &case.rating)?.finish(*sequence, None))?);
+        }
+        verdicts.push(json(shared.render_rating(&case.rating)?.finish(case.sequence, None))?);
+        let ruling = shared.ruling_of(&case.rating)?;
+        let features = render::features(&case.rating.features, ruling.catalogue());
+        Ok(Some(serde_json::json!({ "rating_id": rating_id, "verdicts": verdicts, "features": features })))
+    }
+
+    /// Verdicts and revisions from a sequence on, at most `limit`, as JSON.
+    ///
+    /// # Errors
+    /// The log cannot be read.
+    pub fn verdicts_from(&self, from: u64, limit: usize) -> Result<Page<Value>, ServiceError> {
+        self.scan(from, limit, |sequence, entry| match self.shared.verdict_at(sequence, entry)? {
+            Some(verdict) => json(verdict).map(Some),
+            None => Ok(None),
+        })
+    }
+
+    /// Ids of the bad ratings from a sequence on, at most `limit`. Held or not makes no difference.
+    ///
+    /// # Errors
+    /// The log cannot be read.
+    pub fn handling_from(&self, from: u64, limit: usize) -> Result<Page<String>, ServiceError> {
+        self.scan(from, limit, |_, entry| {
+            Ok(entry
+                .rating()
+                .filter(|rating| rating.is_bad() && !matches!(entry, Entry::Revision(_)))
+                .map(|rating| rating.rating_id.to_string()))
+        })
+    }
+
+    fn scan<T>(
+        &self,
+        from: u64,
+        limit: usize,
+        mut pick: impl FnMut(u64, &Entry) -> Result<Option<T>, ServiceError>,
+    ) -> Result<Page<T>, ServiceError> {
+        let mut page = Page { items: Vec::new(), next: from };
+        for entry in self.shared.log.read_from(from)?.take(SCAN_MAX) {
+            let (sequence, entry) = entry?;
+            if let Some(item) = pick(sequence, &entry)? {
+                page.items.push((sequence, item));
+            }
+            page.next = sequence + 1;
+            if page.items.len() >= limit {
+                break;
+            }
+        }
+        Ok(page)
+    }
+
+    /// The latest verdicts that were not plain admissions, newest first: their entries and their JSON.
+    pub fn recent(&self) -> Vec<(Entry, Value)> {
+        let recent: Vec<(u64, Entry)> = super::lock(&self.shared.recent).0.iter().cloned().collect();
+        let verdict = |sequence, entry: &Entry| {
+            json(self.shared.verdict_at(sequence, entry).ok()??).ok()
+        };
+        recent.into_iter().filter_map(|(sequence, entry)| Some((verdict(sequence, &entry)?, entry)).map(|(v, e)| (e, v))).collect()
+    }
+}
+
+fn json(bytes: Vec<u8>) -> Result<Value, ServiceError> {
+    serde_json::from_slice(&bytes).map_err(|error| ServiceError::Output(error.into()))
+}
