@@ -18,6 +18,8 @@
 pub mod time;
 pub mod wire;
 
+pub mod version;
+
 pub mod rating;
 
 pub mod pseudonym;

@@ -127,6 +127,11 @@ impl<'a> Reader<'a> {
         self.table.iter().find(|(name, _)| name.get_ref() == key).map(|(name, _)| name.span())
     }
 
+    /// The value of a key that has a type of its own; `None` if absent.
+    pub fn value(&mut self, key: &'static str) -> Option<&'a Spanned<DeValue<'a>>> {
+        self.get(key)
+    }
+
     fn get(&mut self, key: &'static str) -> Option<&'a Spanned<DeValue<'a>>> {
         if !self.known.contains(&key) {
             self.known.push(key);
