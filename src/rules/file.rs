@@ -118,7 +118,8 @@ fn one_of<T>(
     let value = text.and_then(|text| {
         let value = from_name(&text.value);
         if value.is_none() {
-            problems.push(unknown(&text.value, text.span, names, key));
+            let what = if key == "suspect" { "suspicion" } else { key };
+            problems.push(unknown(&text.value, text.span, names, what));
         }
         value
     });
