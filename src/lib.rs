@@ -19,6 +19,8 @@ pub mod time;
 pub mod date;
 pub mod wire;
 
+pub mod version;
+
 pub mod rating;
 
 pub mod pseudonym;

@@ -8,15 +8,7 @@ use crate::observation::Warning;
 use crate::time::Instant;
 use crate::wire::{Decision, ReasonSource, Suspicion};
 
-/// Version of a rule set or model: the first 8 bytes of its BLAKE3; 16 hex digits on the wire.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct Version(pub [u8; 8]);
-
-impl std::fmt::Display for Version {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
-    }
-}
+pub use crate::version::Version;
 
 /// What was decided, before it has a place in the log. This is what the log stores.
 #[derive(Clone, Debug, PartialEq)]

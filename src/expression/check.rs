@@ -126,8 +126,11 @@ impl Checker<'_> {
     pub(super) fn find(&self, expr: &IdedExpr) -> Result<FeatureId, Diagnostic> {
         let span = self.span(expr);
         let Some(name) = dotted(expr) else {
-            return Err(Diagnostic::new(span, "only a feature's name may have a dot")
-                .note("features are listed by `zhenping rules docs`"));
+            let message = match &expr.expr {
+                Expr::Select(_) => "only a feature's name may have a dot",
+                _ => "a feature's name must stand here",
+            };
+            return Err(Diagnostic::new(span, message).note("features are listed by `zhenping rules docs`"));
         };
         let Some(id) = self.catalogue.find(&name) else { return Err(self.unknown(&name, span)) };
         if self.scope == Allowed::RatingOnly && self.catalogue.get(id).scope != Scope::Rating {
@@ -176,7 +179,7 @@ impl Checker<'_> {
                     Diagnostic::new(span, "unsigned numbers are not available here").suggest(Some(plain))
                 );
             }
-            LiteralValue::Bytes(_) => return Err(self.not_available(expr, "bytes")),
+            LiteralValue::Bytes(_) => return Err(self.not_available(expr, "a bytes literal")),
             LiteralValue::Null => {
                 return Err(Diagnostic::new(self.span(expr), "`null` is not available here")
                     .note("`has(feature)` asks whether a feature has a value"));

@@ -58,6 +58,9 @@ impl Checker<'_> {
             (Typed::Condition(_), _) | (_, Typed::Condition(_)) => {
                 diagnostic.note("a condition stands alone: `bad`, `!bad`")
             }
+            (Typed::Name(..), Typed::Name(..)) if matches!(test, Test::Equal | Test::NotEqual) => {
+                diagnostic.note("the two take their names from different lists")
+            }
             (Typed::Name(..) | Typed::Code(_), _) | (_, Typed::Name(..) | Typed::Code(_)) => {
                 diagnostic.note("names and codes have no order: `==`, `!=` and `in` with texts in quotes")
             }

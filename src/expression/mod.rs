@@ -12,6 +12,7 @@
 mod check;
 mod comparison;
 mod diagnostic;
+pub mod document;
 mod lists;
 mod parse;
 mod scan;

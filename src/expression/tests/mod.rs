@@ -1,5 +1,7 @@
 //! What expressions promise.
 
+mod hostile;
+mod oracle;
 mod values;
 
 use super::*;
