@@ -16,6 +16,7 @@ use crate::catalogue::FeatureVector;
 use crate::date::UtcOffset;
 use crate::features::case::EarlierRating;
 use crate::features::direct;
+use crate::features::keys::Keys;
 use crate::features::reference::References;
 use crate::features::state::{Resolved, State, StateLimits};
 use crate::observation::Observation;
@@ -65,8 +66,10 @@ impl Preparer {
 }
 
 /// What step 2 found besides the features.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Observed {
+    /// Under which keys its events are kept.
+    pub keys: Keys,
     /// The rating that stood for its occasion before.
     pub earlier: Option<EarlierRating>,
     /// The newest event time, this rating included.
@@ -135,7 +138,8 @@ impl Engine {
             let Prepared { observation, features: vector, .. } = &mut *batch[i];
             vector.resize(features);
             let earlier = self.state.observe(observation, &self.resolved[i], vector);
-            found(i, Observed { earlier, watermark: self.state.watermark() });
+            let keys = self.resolved[i].keys.clone();
+            found(i, Observed { keys, earlier, watermark: self.state.watermark() });
         }
     }
 }

@@ -47,7 +47,7 @@ impl Default for StateLimits {
 }
 
 /// What state says of a rating's identity, before its features.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Resolved {
     /// Under which keys its events are kept.
     pub keys: Keys,

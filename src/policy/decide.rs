@@ -84,52 +84,28 @@ pub struct Facts {
     pub same_stars: bool,
 }
 
+/// A risk per suspicion, in the order of [`Suspicion::ALL`]; [`NEVER`] where nothing reaches it.
+pub type PerSuspicion = [f32; Suspicion::ALL.len()];
+
+/// A threshold that no risk reaches.
+pub const NEVER: f32 = f32::INFINITY;
+
 /// At which risk what happens; part of the rule set. Probabilities.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Thresholds {
     /// Holds a rating that is not bad.
-    pub hold: f32,
-    /// Holds a bad rating; not below `hold`, for silencing a complaint is the worse mistake.
-    pub hold_bad: f32,
-    /// Admits with an entry in the review queue.
-    pub second_look: f32,
+    pub hold: PerSuspicion,
+    /// Holds a bad rating.
+    pub hold_bad: PerSuspicion,
+    /// Admits a rating that is not bad, with an entry in the review queue.
+    pub second_look: PerSuspicion,
+    /// Likewise for a bad rating.
+    pub second_look_bad: PerSuspicion,
 }
-
-/// Why thresholds are not accepted: a sentence with the remedy.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct ThresholdsError(&'static str);
-
-impl std::fmt::Display for ThresholdsError {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(self.0)
-    }
-}
-
-impl std::error::Error for ThresholdsError {}
 
 impl Default for Thresholds {
     fn default() -> Self {
-        Self { hold: 0.5, hold_bad: 0.7, second_look: 0.2 }
-    }
-}
-
-impl Thresholds {
-    /// Checks that they are probabilities and in order.
-    ///
-    /// # Errors
-    /// Names the threshold and what is allowed.
-    pub fn check(&self) -> Result<(), ThresholdsError> {
-        let probability = |value: f32| value > 0.0 && value <= 1.0;
-        if !probability(self.hold) {
-            return Err(ThresholdsError("`hold` must be above 0 and at most 1"));
-        }
-        if !probability(self.hold_bad) || self.hold_bad < self.hold {
-            return Err(ThresholdsError("`hold_bad` must be at most 1 and not below `hold`"));
-        }
-        if !probability(self.second_look) || self.second_look > self.hold {
-            return Err(ThresholdsError("`second_look` must be above 0 and not above `hold`"));
-        }
-        Ok(())
+        Self { hold: [0.5; 4], hold_bad: [0.7; 4], second_look: [0.2; 4], second_look_bad: [0.2; 4] }
     }
 }
 
@@ -186,16 +162,19 @@ pub fn sigmoid(logit: f64) -> f64 {
 pub fn decide(evidence: &Evidence, facts: &Facts, thresholds: &Thresholds) -> Decided {
     let ruling = contest::rule(facts);
     let mut axes = Axes::of(evidence, facts, ruling.weight);
-    let lead = axes.lead();
+    let (bars, second_looks) = match facts.bad {
+        true => (&thresholds.hold_bad, &thresholds.second_look_bad),
+        false => (&thresholds.hold, &thresholds.second_look),
+    };
+    let lead = axes.lead(bars);
     let risk = axes.risk(lead);
-    let bar = if facts.bad { thresholds.hold_bad } else { thresholds.hold };
 
-    let wanted = wanted(evidence, facts, &axes, bar);
+    let wanted = wanted(evidence, facts, &axes, bars);
     let mut notes: Vec<Contribution> = Vec::new();
     let mut decision = wanted.decision;
     let mut suspicion = wanted.suspicion.unwrap_or(lead);
     let allowed = wanted.hard.is_some_and(|hard| hard.decision == Decision::Admit);
-    let mut second_look = decision == Decision::Admit && !allowed && risk >= thresholds.second_look;
+    let mut second_look = decision == Decision::Admit && !allowed && axes.reach(second_looks);
     if wanted.default_spared {
         notes.push(policy("default-apart", 0.0));
     }
@@ -204,7 +183,7 @@ pub fn decide(evidence: &Evidence, facts: &Facts, thresholds: &Thresholds) -> De
     if facts.bad && facts.matched_applicant && decision != Decision::Admit {
         axes.drop_weak_families(evidence);
         let strong = |hard: &&Hard| hard.decision != Decision::Admit && !is_weak(&hard.family);
-        if !axes.reach(bar) && !evidence.hard.iter().any(|hard| strong(&hard)) {
+        if !axes.reach(bars) && !evidence.hard.iter().any(|hard| strong(&hard)) {
             decision = Decision::Admit;
             second_look = true;
             notes.push(policy("applicant-protected", 0.0));
@@ -248,7 +227,7 @@ struct Wanted<'a> {
     default_spared: bool,
 }
 
-fn wanted<'a>(evidence: &'a Evidence, facts: &Facts, axes: &Axes, bar: f32) -> Wanted<'a> {
+fn wanted<'a>(evidence: &'a Evidence, facts: &Facts, axes: &Axes, bars: &PerSuspicion) -> Wanted<'a> {
     // A default rating was filled in by the platform: only automation can be wrong with it.
     let spared = |hard: &Hard| {
         facts.origin == Origin::Default
@@ -268,8 +247,8 @@ fn wanted<'a>(evidence: &'a Evidence, facts: &Facts, axes: &Axes, bar: f32) -> W
     let allowed = first(Decision::Admit);
     // An allow entry stops what the weights would do, but it is no licence for automation.
     let over = match allowed {
-        Some(_) => axes.risk(Suspicion::Automation) >= bar,
-        None => axes.reach(bar),
+        Some(_) => axes.risk(Suspicion::Automation) >= bars[Suspicion::Automation as usize],
+        None => axes.reach(bars),
     };
     let suspicion = (over && allowed.is_some()).then_some(Suspicion::Automation);
     let decision = if over { Decision::Hold } else { Decision::Admit };
@@ -312,19 +291,24 @@ impl Axes {
         }
     }
 
-    /// The suspicion with the largest risk; among equals the first.
-    fn lead(&self) -> Suspicion {
+    /// The suspicion with the largest risk, among those that reach their bar if one does; among equals
+    /// the first.
+    fn lead(&self, bars: &PerSuspicion) -> Suspicion {
+        let rank = |suspicion: Suspicion| {
+            let risk = self.risk(suspicion);
+            (risk >= bars[suspicion as usize], risk)
+        };
         let mut lead = Suspicion::ALL[0];
         for &suspicion in &Suspicion::ALL[1..] {
-            if self.risk(suspicion) > self.risk(lead) {
+            if rank(suspicion) > rank(lead) {
                 lead = suspicion;
             }
         }
         lead
     }
 
-    fn reach(&self, bar: f32) -> bool {
-        Suspicion::ALL.iter().any(|&suspicion| self.risk(suspicion) >= bar)
+    fn reach(&self, bars: &PerSuspicion) -> bool {
+        Suspicion::ALL.iter().any(|&suspicion| self.risk(suspicion) >= bars[suspicion as usize])
     }
 }
 
