@@ -16,7 +16,7 @@ use crate::catalogue::Catalogue;
 use crate::pseudonym::Pseudonym;
 
 /// Longest record in bytes. Ratings take a few hundred; an activation carries whole files.
-pub const MAX_RECORD_BYTES: usize = (1 << 23) - 1;
+pub const MAX_RECORD_BYTES: usize = (1 << 22) - 1;
 
 /// Numbers of the kinds of record. 4 to 6 are kept for claims, reviewers' decisions and erasures.
 mod kind {
@@ -201,24 +201,37 @@ impl<'a> Record<'a> {
         if self.kind == kind::RATING { rating::public(self.public).map(Some) } else { Ok(None) }
     }
 
+    /// The `rating_id` that the record is about.
+    ///
+    /// # Errors
+    /// As for [`Self::entry`].
+    pub fn rating_id(&self) -> Result<Option<&'a str>, DecodeError> {
+        match self.kind {
+            kind::RATING | kind::REVISION => Fields::new(self.public).text("rating_id").map(Some),
+            _ => Ok(None),
+        }
+    }
+
+    /// The case of a scored rating, until it is erased.
+    ///
+    /// # Errors
+    /// As for [`Self::entry`].
+    pub fn case(&self) -> Result<Option<Pseudonym>, DecodeError> {
+        match (self.kind, self.erasable) {
+            (kind::RATING, Erasable::Whole(erasable)) => rating::case(erasable),
+            _ => Ok(None),
+        }
+    }
+
     /// What the record is found by.
     ///
     /// # Errors
     /// As for [`Self::entry`].
     pub fn keys(&self) -> Result<RecordKeys, DecodeError> {
-        let rating = match self.kind {
-            kind::RATING | kind::REVISION => {
-                Some(rating_fingerprint(Fields::new(self.public).text("rating_id")?))
-            }
-            _ => None,
-        };
-        let case = match (self.kind, self.erasable) {
-            (kind::RATING, Erasable::Whole(erasable)) => {
-                rating::case(erasable)?.as_ref().map(case_fingerprint)
-            }
-            _ => None,
-        };
-        Ok(RecordKeys { rating, case })
+        Ok(RecordKeys {
+            rating: self.rating_id()?.map(rating_fingerprint),
+            case: self.case()?.as_ref().map(case_fingerprint),
+        })
     }
 
     /// The same record without its erasable part. Leaf and chain stay what they were.

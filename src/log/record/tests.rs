@@ -1,5 +1,6 @@
 use proptest::prelude::*;
 
+use super::super::frame::FRAME_BYTES;
 use super::samples::{any_entry, any_rating, any_revision, catalogue, typical};
 use super::*;
 
@@ -82,7 +83,7 @@ fn a_typical_rating_takes_at_most_450_bytes() {
     let mut entry = typical(7, &catalogue);
     assert_eq!(catalogue.iter().filter(|(id, _)| entry.features.is_present(*id)).count(), 45);
     let len = entry.encode(&catalogue).bytes().len();
-    assert!(len <= 450 - 8, "{len} bytes and 8 of framing");
+    assert!(len <= 450 - FRAME_BYTES, "{len} bytes and {FRAME_BYTES} of framing");
 
     // What a rating can have besides: another id, a long comment, a hall, aspects, two more reasons.
     entry.observation.rater.person = Some(Pseudonym([3; 16]));
@@ -92,5 +93,5 @@ fn a_typical_rating_takes_at_most_450_bytes() {
     let reason = entry.outcome.reasons[0].clone();
     entry.outcome.reasons.extend([reason.clone(), reason]);
     let len = entry.encode(&catalogue).bytes().len();
-    assert!(len <= 550 - 8, "{len} bytes and 8 of framing");
+    assert!(len <= 550 - FRAME_BYTES, "{len} bytes and {FRAME_BYTES} of framing");
 }

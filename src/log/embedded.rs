@@ -1,0 +1,418 @@
+//! The embedded log: segment files in one directory, one writing process.
+
+use std::fs::{self, File};
+use std::ops::Range;
+use std::os::unix::fs::FileExt;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::thread::{self, JoinHandle};
+
+use super::chain::Head;
+use super::error::{LogError, damage, io_error};
+use super::frame::{FRAME_BYTES, put_frame};
+use super::index::{KeyFilter, KeyKind, MappedIndex, MemoryIndex, write_index};
+use super::reader::{Entries, Records, decode};
+use super::record::{EncodedRecord, MAX_RECORD_BYTES, Record, case_fingerprint, rating_fingerprint};
+use super::recover::{self, Recovered};
+use super::scan::read_record_at;
+use super::segment::{self, HEADER_BYTES};
+use super::{Entry, EntryStream, Log};
+use crate::pseudonym::Pseudonym;
+
+/// How an embedded log is laid out.
+#[derive(Clone, Copy, Debug)]
+pub struct LogOptions {
+    /// Size of a segment file in bytes. It holds at least one record, however long.
+    pub segment_bytes: u32,
+}
+
+impl Default for LogOptions {
+    fn default() -> Self {
+        Self { segment_bytes: 64 << 20 }
+    }
+}
+
+/// A small group that leaves the part of the segment that was written before takes this many zeros
+/// along. The groups after it overwrite blocks that the file system has allocated already, and their
+/// syncs need no journal: half the latency. For larger groups the zeros would cost more than they save.
+const ZERO_AHEAD_BYTES: usize = 1 << 20;
+
+/// A log in segment files. Dropping it ends the wait for the index of the last sealed segment.
+#[derive(Debug)]
+pub struct EmbeddedLog {
+    dir: PathBuf,
+    options: LogOptions,
+    writer: Mutex<Writer>,
+    shared: Arc<RwLock<Shared>>,
+    /// Locked as long as the log is open.
+    _lock: File,
+}
+
+/// What only the appending thread needs.
+#[derive(Debug)]
+struct Writer {
+    file: Arc<File>,
+    path: PathBuf,
+    /// Size of the segment.
+    capacity: u64,
+    /// Where the next frame goes.
+    end: u64,
+    /// How far the segment's blocks have been written.
+    written: u64,
+    head: Head,
+    buffer: Vec<u8>,
+    failed: Option<Arc<LogError>>,
+    sealing: Option<JoinHandle<()>>,
+}
+
+/// What readers need: everything durable.
+#[derive(Debug)]
+struct Shared {
+    /// Ascending; the last is being written.
+    segments: Vec<Segment>,
+    /// Keys of the segments with a mapped index.
+    filter: KeyFilter,
+    head: Head,
+}
+
+#[derive(Debug)]
+struct Segment {
+    first: u64,
+    index: SegmentIndex,
+}
+
+#[derive(Debug)]
+enum SegmentIndex {
+    /// Of the active segment.
+    Active(MemoryIndex),
+    /// Of a sealed segment whose file is not there yet.
+    Sealing(Arc<MemoryIndex>),
+    Sealed(MappedIndex),
+}
+
+impl SegmentIndex {
+    fn offset(&self, number: usize) -> Option<u64> {
+        match self {
+            Self::Active(index) => index.offsets().get(number).copied().map(u64::from),
+            Self::Sealing(index) => index.offsets().get(number).copied().map(u64::from),
+            Self::Sealed(index) => index.offset(number),
+        }
+    }
+}
+
+impl EmbeddedLog {
+    /// Opens the log in a directory, which is created if need be, and recovers it: what a crash left
+    /// of a write that was never acknowledged is dropped.
+    ///
+    /// # Errors
+    /// Another process writes to it; a file cannot be read or written; something that was durable is
+    /// damaged, and then nothing is changed.
+    pub fn open(dir: &Path, options: LogOptions) -> Result<Self, LogError> {
+        fs::create_dir_all(dir).map_err(io_error("create", dir))?;
+        let lock = lock_dir(dir)?;
+        let mut firsts = segment::list(dir)?;
+        if firsts.is_empty() {
+            segment::create(dir, Head::GENESIS, u64::from(options.segment_bytes).max(HEADER_BYTES as u64))?;
+            firsts.push(0);
+        }
+
+        let mut shared = Shared { segments: Vec::new(), filter: KeyFilter::default(), head: Head::GENESIS };
+        for pair in firsts.windows(2) {
+            let (_, after) = super::reader::open_segment(dir, pair[1])?;
+            let index = match MappedIndex::open(dir, pair[0], after) {
+                Some(index) => index,
+                None => recover::rebuild_index(dir, pair[0], after)?,
+            };
+            fill_filter(&index, |keys| shared.filter.reserve(keys));
+            shared.segments.push(Segment { first: pair[0], index: SegmentIndex::Sealed(index) });
+        }
+        let first = firsts[firsts.len() - 1];
+        let Recovered { file, index, head, end, capacity } =
+            recover::active(dir, first, options.segment_bytes)?;
+        shared.segments.push(Segment { first, index: SegmentIndex::Active(index) });
+        shared.head = head;
+
+        let writer = Writer {
+            file: Arc::new(file),
+            path: segment::path_of(dir, first),
+            capacity,
+            end,
+            written: end,
+            head,
+            buffer: Vec::new(),
+            failed: None,
+            sealing: None,
+        };
+        let shared = Arc::new(RwLock::new(shared));
+        Ok(Self { dir: dir.to_owned(), options, writer: Mutex::new(writer), shared, _lock: lock })
+    }
+
+    /// A record's bytes; `None` if it is not durable yet or no longer there.
+    ///
+    /// # Errors
+    /// The segment cannot be read or is damaged.
+    pub fn record(&self, sequence: u64) -> Result<Option<Vec<u8>>, LogError> {
+        let Some((first, offset)) = read(&self.shared).locate(sequence) else { return Ok(None) };
+        let path = segment::path_of(&self.dir, first);
+        let file = File::open(&path).map_err(io_error("open", &path))?;
+        match read_record_at(&file, &path, offset)? {
+            Some(record) => Ok(Some(record)),
+            None => Err(damage(&path, offset, sequence, "the frame's checksum is wrong")),
+        }
+    }
+
+    /// Records from a sequence on to what is durable now.
+    ///
+    /// # Errors
+    /// The segment cannot be read or its header is damaged.
+    pub fn records_from(&self, sequence: u64) -> Result<Records, LogError> {
+        let shared = read(&self.shared);
+        let oldest = shared.segments.first().map_or(0, |segment| segment.first);
+        let active = shared.segments.last().map_or(0, |segment| segment.first);
+        let sequence = sequence.max(oldest);
+        // A record that is not there yet lies beyond the limit and is never looked for.
+        let (first, offset) = shared.locate(sequence).unwrap_or((active, HEADER_BYTES as u64));
+        Ok(Records::start(&self.dir, first, offset, Some(shared.head.next_sequence))?.at(sequence))
+    }
+
+    /// Sequences of the records with a key that `is_meant` says yes to, ascending.
+    fn find(
+        &self,
+        kind: KeyKind,
+        key: u64,
+        is_meant: impl Fn(&Record<'_>) -> Result<bool, super::DecodeError>,
+    ) -> Result<Vec<u64>, LogError> {
+        let mut found = read(&self.shared).find(kind, key);
+        let mut wrong = Vec::new();
+        for &sequence in &found {
+            let Some(bytes) = self.record(sequence)? else { continue };
+            let meant = Record::parse(&bytes).and_then(|record| is_meant(&record));
+            if !meant.map_err(|source| LogError::Undecodable { sequence, source })? {
+                wrong.push(sequence);
+            }
+        }
+        found.retain(|sequence| !wrong.contains(sequence));
+        Ok(found)
+    }
+}
+
+impl Log for EmbeddedLog {
+    fn append(&self, group: &[EncodedRecord]) -> Result<Range<u64>, LogError> {
+        if let Some(long) = group.iter().find(|record| record.bytes().len() > MAX_RECORD_BYTES) {
+            return Err(LogError::TooLong { bytes: long.bytes().len() });
+        }
+        let mut writer = lock(&self.writer);
+        if let Some(first) = &writer.failed {
+            return Err(LogError::Poisoned { first: Arc::clone(first) });
+        }
+        let start = writer.head.next_sequence;
+        if let Err(error) = writer.append(group, self) {
+            // What reached the disk is unknown, and a second sync would report success for pages that
+            // the first one lost. Only a restart, which reads the disk again, can tell.
+            writer.failed = Some(Arc::new(error.clone()));
+            return Err(error);
+        }
+        Ok(start..writer.head.next_sequence)
+    }
+
+    fn read(&self, sequence: u64) -> Result<Option<Entry>, LogError> {
+        self.record(sequence)?.map(|record| decode(sequence, &record)).transpose()
+    }
+
+    fn read_from(&self, sequence: u64) -> Result<EntryStream, LogError> {
+        Ok(Box::new(Entries(self.records_from(sequence)?)))
+    }
+
+    fn find_rating(&self, rating_id: &str) -> Result<Vec<u64>, LogError> {
+        self.find(KeyKind::Rating, rating_fingerprint(rating_id), |record| {
+            Ok(record.rating_id()? == Some(rating_id))
+        })
+    }
+
+    fn find_case(&self, case: &Pseudonym) -> Result<Vec<u64>, LogError> {
+        self.find(KeyKind::Case, case_fingerprint(case), |record| Ok(record.case()?.as_ref() == Some(case)))
+    }
+
+    fn head(&self) -> Head {
+        read(&self.shared).head
+    }
+}
+
+impl Writer {
+    fn append(&mut self, mut group: &[EncodedRecord], log: &EmbeddedLog) -> Result<(), LogError> {
+        while !group.is_empty() {
+            let mut room = self.capacity.saturating_sub(self.end);
+            let fits = group.iter().take_while(|record| {
+                let bytes = (record.bytes().len() + FRAME_BYTES) as u64;
+                let fits = bytes <= room;
+                room = room.saturating_sub(bytes);
+                fits
+            });
+            let (now, later) = group.split_at(fits.count());
+            if now.is_empty() {
+                self.roll(later[0].bytes().len() + FRAME_BYTES, log)?;
+            } else {
+                self.write(now, log)?;
+            }
+            group = later;
+        }
+        Ok(())
+    }
+
+    /// Writes and syncs records that fit the segment, then lets readers see them.
+    fn write(&mut self, records: &[EncodedRecord], log: &EmbeddedLog) -> Result<(), LogError> {
+        self.buffer.clear();
+        let mut head = self.head;
+        for (nth, record) in records.iter().enumerate() {
+            put_frame(&mut self.buffer, record.bytes(), nth == 0);
+            head = head.after(record.leaf());
+        }
+        let end = self.end + self.buffer.len() as u64;
+        if end > self.written && self.buffer.len() <= ZERO_AHEAD_BYTES / 4 {
+            let ahead = self.capacity.saturating_sub(end).min(ZERO_AHEAD_BYTES as u64);
+            self.buffer.resize(self.buffer.len() + ahead as usize, 0);
+        }
+        self.file.write_all_at(&self.buffer, self.end).map_err(io_error("write", &self.path))?;
+        self.file.sync_data().map_err(io_error("sync", &self.path))?;
+        self.written = self.written.max(self.end + self.buffer.len() as u64);
+
+        let mut shared = write(&log.shared);
+        if let Some(Segment { index: SegmentIndex::Active(index), .. }) = shared.segments.last_mut() {
+            let mut offset = self.end as u32;
+            for record in records {
+                index.push(offset, record.keys());
+                offset += (record.bytes().len() + FRAME_BYTES) as u32;
+            }
+        }
+        shared.head = head;
+        drop(shared);
+        self.head = head;
+        self.end = end;
+        Ok(())
+    }
+
+    /// Seals the segment and begins the next, with room for a frame of `frame_bytes`.
+    fn roll(&mut self, frame_bytes: usize, log: &EmbeddedLog) -> Result<(), LogError> {
+        // One segment at a time is indexed, which bounds what is kept in memory.
+        if let Some(sealing) = self.sealing.take() {
+            let _ = sealing.join();
+        }
+        // The rest of the segment was never used; it need not be there, nor be durably gone.
+        self.file.set_len(self.end).map_err(io_error("cut", &self.path))?;
+        let capacity = u64::from(log.options.segment_bytes).max((HEADER_BYTES + frame_bytes) as u64);
+        self.file = Arc::new(segment::create(&log.dir, self.head, capacity)?);
+        self.path = segment::path_of(&log.dir, self.head.next_sequence);
+        self.capacity = capacity;
+        self.end = HEADER_BYTES as u64;
+        self.written = self.end;
+
+        let mut shared = write(&log.shared);
+        let sealed = shared.segments.last_mut().and_then(|segment| {
+            let SegmentIndex::Active(index) = &mut segment.index else { return None };
+            let index = Arc::new(std::mem::take(index));
+            segment.index = SegmentIndex::Sealing(Arc::clone(&index));
+            Some((segment.first, index))
+        });
+        let index = SegmentIndex::Active(MemoryIndex::default());
+        shared.segments.push(Segment { first: self.head.next_sequence, index });
+        drop(shared);
+        if let Some((first, index)) = sealed {
+            let (dir, after, shared) = (log.dir.clone(), self.head, Arc::clone(&log.shared));
+            let thread = thread::Builder::new().name("log-index".to_owned());
+            let sealing = thread.spawn(move || seal_index(&dir, first, after, &index, &shared));
+            self.sealing = sealing.ok();
+        }
+        Ok(())
+    }
+}
+
+/// Writes the index of a sealed segment and puts it in the place of the one in memory. Where that
+/// fails, the one in memory goes on serving, and the next start tries again.
+fn seal_index(dir: &Path, first: u64, after: Head, index: &MemoryIndex, shared: &RwLock<Shared>) {
+    if let Err(error) = write_index(dir, first, after, index) {
+        tracing::warn!(%error, "the index of a log segment could not be written; it stays in memory");
+        return;
+    }
+    let Some(mapped) = MappedIndex::open(dir, first, after) else {
+        tracing::warn!(first, "the index of a log segment does not read back; it stays in memory");
+        return;
+    };
+    fill_filter(&mapped, |keys| write(shared).filter.reserve(keys));
+    let mut shared = write(shared);
+    if let Some(segment) = shared.segments.iter_mut().find(|segment| segment.first == first) {
+        segment.index = SegmentIndex::Sealed(mapped);
+    }
+}
+
+/// Adds an index's keys to the filter, which must hold them before look-ups rely on it.
+fn fill_filter(index: &MappedIndex, reserve: impl FnOnce(usize) -> Arc<super::index::Generation>) {
+    let kinds = [KeyKind::Rating, KeyKind::Case];
+    let generation = reserve(kinds.iter().map(|&kind| index.keys(kind).len()).sum());
+    for kind in kinds {
+        index.keys(kind).for_each(|key| generation.insert(kind, key));
+    }
+}
+
+impl Shared {
+    /// The segment of a durable record and the offset of its frame.
+    fn locate(&self, sequence: u64) -> Option<(u64, u64)> {
+        let after = self.segments.partition_point(|segment| segment.first <= sequence);
+        let segment = self.segments.get(after.checked_sub(1)?)?;
+        Some((segment.first, segment.index.offset((sequence - segment.first) as usize)?))
+    }
+
+    /// Sequences of the records with a key, ascending.
+    fn find(&self, kind: KeyKind, key: u64) -> Vec<u64> {
+        let mut found = Vec::new();
+        let in_sealed = self.filter.may_contain(kind, key);
+        for Segment { first, index } in &self.segments {
+            let sequence = |number: u32| first + u64::from(number);
+            match index {
+                SegmentIndex::Active(index) => found.extend(index.find(kind, key).map(sequence)),
+                SegmentIndex::Sealing(index) => found.extend(index.find(kind, key).map(sequence)),
+                SegmentIndex::Sealed(index) if in_sealed => found.extend(index.find(kind, key).map(sequence)),
+                SegmentIndex::Sealed(_) => {}
+            }
+        }
+        found.sort_unstable();
+        found
+    }
+}
+
+impl Drop for EmbeddedLog {
+    fn drop(&mut self) {
+        if let Some(sealing) = lock(&self.writer).sealing.take() {
+            let _ = sealing.join();
+        }
+    }
+}
+
+/// Takes the directory's lock, which ends with the process that holds it, however it ends.
+fn lock_dir(dir: &Path) -> Result<File, LogError> {
+    let path = dir.join("lock");
+    let file = File::options().create(true).truncate(false).write(true).open(&path);
+    let file = file.map_err(io_error("create", &path))?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(fs::TryLockError::WouldBlock) => Err(LogError::InUse { dir: dir.to_owned() }),
+        Err(fs::TryLockError::Error(error)) => Err(io_error("lock", &path)(error)),
+    }
+}
+
+// A thread that panicked while it held a lock left nothing half done that others could see: the head
+// is set last.
+
+fn lock(writer: &Mutex<Writer>) -> MutexGuard<'_, Writer> {
+    writer.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn read(shared: &RwLock<Shared>) -> RwLockReadGuard<'_, Shared> {
+    shared.read().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn write(shared: &RwLock<Shared>) -> RwLockWriteGuard<'_, Shared> {
+    shared.write().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests;
