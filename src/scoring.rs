@@ -86,8 +86,8 @@ pub struct Engine {
     resolved: Vec<Resolved>,
 }
 
-/// How many ratings ahead memory is asked for what they will need.
-const PREFETCH_AHEAD: usize = 6;
+/// How many ratings ahead memory is asked for counters, and twice as far for where they stand.
+const PREFETCH_AHEAD: usize = 4;
 
 impl Engine {
     /// An engine without a past.
@@ -132,8 +132,11 @@ impl Engine {
             self.resolved.push(self.state.resolve(&prepared.observation));
         }
         for i in 0..batch.len() {
+            if let Some(ahead) = self.resolved.get(i + 2 * PREFETCH_AHEAD) {
+                self.state.prefetch_slots(ahead);
+            }
             if let Some(ahead) = self.resolved.get(i + PREFETCH_AHEAD) {
-                self.state.prefetch(ahead);
+                self.state.prefetch_entities(ahead);
             }
             let Prepared { observation, features: vector, .. } = &mut *batch[i];
             vector.resize(features);

@@ -1,20 +1,33 @@
 //! The command line: one file per command.
 
-pub mod demo;
-pub mod load;
-pub mod serve;
-pub mod token;
+//mod demo;
+//mod load;
+mod score;
+mod serve;
+mod token;
 
+use std::path::Path;
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use clap::{Parser, Subcommand};
+
+use crate::config::Config;
+use crate::date::UtcOffset;
+use crate::features::engine::Limits;
+use crate::features::state::StateLimits;
+use crate::metrics::Metrics;
+use crate::service::{IntakeLimits, Options, RulesOrigin, Service};
 
 /// What a command gives back: its exit code, or an error to print.
 pub type CommandResult = Result<ExitCode, Box<dyn std::error::Error + Send + Sync>>;
 
 /// Zhenping (真评): detects fraud and abuse in public-service ratings.
+///
+/// Start with `zhenping demo`: a simulated city in a temporary directory, attacks within a minute, a
+/// live page. Every command has its own --help.
 #[derive(Debug, Parser)]
-#[command(name = "zhenping", version, about, arg_required_else_help = true)]
+#[command(name = "zhenping", version, arg_required_else_help = true, max_term_width = 100)]
 pub struct Cli {
     #[command(subcommand)]
     command: Command,
@@ -22,13 +35,16 @@ pub struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    Serve(serve::ServeArgs),
+    Score(score::ScoreArgs),
     Token(token::TokenArgs),
 }
 
 /// Parses the arguments and runs the command.
 pub fn main() -> ExitCode {
-    let cli = Cli::parse();
-    let result: CommandResult = match cli.command {
+    let result = match Cli::parse().command {
+        Command::Serve(args) => serve::run(args),
+        Command::Score(args) => score::run(args),
         Command::Token(args) => token::run(args),
     };
     match result {
@@ -38,4 +54,25 @@ pub fn main() -> ExitCode {
             ExitCode::from(2)
         }
     }
+}
+
+/// Opens the service that `serve` and `demo` run, as the configuration says.
+fn open_service(
+    config: &Config,
+    data: &Path,
+    metrics: Arc<Metrics>,
+) -> Result<Service, Box<dyn std::error::Error + Send + Sync>> {
+    let mut options = Options::new(data.to_owned(), metrics);
+    options.rules = RulesOrigin::find(config.rules.directory.clone());
+    options.intake = IntakeLimits { queue: config.queue.depth, ..IntakeLimits::default() };
+    options.retry_after_s = config.queue.retry_after_s;
+    let bytes = config.state.memory_mib << 20;
+    options.state = StateLimits {
+        // Half for the counters, an eighth for hot keys, the rest for entities of up to 400 bytes.
+        counters: Limits { memory_bytes: bytes / 2, hot_bytes: bytes / 8 },
+        entities: bytes * 3 / 8 / 400,
+    };
+    let minutes = i16::try_from(config.statistics.utc_offset_minutes)?;
+    options.offset = UtcOffset::from_minutes(minutes).ok_or("statistics.utc_offset_minutes is out of range")?;
+    Ok(Service::open(options)?)
 }

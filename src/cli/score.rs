@@ -10,9 +10,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 use bytes::Bytes;
 use indicatif::{ProgressBar, ProgressStyle};
 
-use super::{CommandResult, rules_directory};
+use super::CommandResult;
+use crate::metrics::Metrics;
 use crate::rating::MAX_RATING_BYTES;
-use crate::service::{Answer, Clock, Options, Output, Reply, Service, Submission, grouped};
+use crate::service::{Answer, Clock, Options, Output, Reply, RulesOrigin, Service, Submission, grouped};
 
 /// Scores a file of ratings (NDJSON) and writes a verdict per line, in order.
 ///
@@ -78,8 +79,8 @@ pub fn run(args: ScoreArgs) -> CommandResult {
     let counts = Arc::new(Counts::default());
     let output = Verdicts { sink: BufWriter::with_capacity(CHUNK_BYTES, sink), counts: Arc::clone(&counts) };
     let output = Arc::new(Mutex::new(output));
-    let mut options = Options::new(directory);
-    options.rules = rules_directory(args.rules);
+    let mut options = Options::new(directory, Arc::new(Metrics::new()?));
+    options.rules = RulesOrigin::find(args.rules);
     options.clock = Clock::EventTime;
     options.public_key = args.data.is_none();
     options.threads = args.threads.clamp(1, 64);
@@ -89,7 +90,8 @@ pub fn run(args: ScoreArgs) -> CommandResult {
 
     let progress = progress(size, args.out.is_some());
     let read = feed(input, &service, &progress);
-    let pending = service.stop()?.pending_holds();
+    service.stop()?;
+    let pending = service.folds(|folds| folds.pending_holds());
     progress.finish_and_clear();
     output.lock().unwrap_or_else(PoisonError::into_inner).sink.flush()?;
     read?;
@@ -114,7 +116,11 @@ fn feed(mut input: Box<dyn Read>, service: &Service, progress: &ProgressBar) -> 
         chunk.resize(carried + CHUNK_BYTES, 0);
         let read = match input.read(&mut chunk[carried..]) {
             Ok(read) => read,
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => 0,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {
+                chunk.truncate(carried);
+                carry = chunk;
+                continue;
+            }
             Err(error) => return Err(error),
         };
         progress.inc(read as u64);

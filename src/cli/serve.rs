@@ -46,6 +46,14 @@ pub struct ServeArgs {
     print_config: bool,
 }
 
+/// Runs the command.
+///
+/// # Errors
+/// As [`run_with`].
+pub fn run(args: ServeArgs) -> CommandResult {
+    run_with(args, super::open_service)
+}
+
 /// Runs the command over the service that `open` opens.
 ///
 /// # Errors

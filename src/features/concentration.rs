@@ -9,7 +9,7 @@ use super::decay::{Decayed, binomial_excess};
 use super::identity::parent_key;
 use super::keys::{KeyField, Keys};
 use crate::catalogue::builtin as f;
-use crate::catalogue::{FeatureId, FeatureVector};
+use crate::catalogue::{Catalogue, FeatureId, FeatureVector};
 use crate::observation::Observation;
 use crate::time::Instant;
 
@@ -28,6 +28,17 @@ pub struct ConcentrationCounters {
     pub profile: Option<FeatureId>,
     /// `subnet_target.accounts_24h`
     pub subnet: Option<FeatureId>,
+}
+
+impl ConcentrationCounters {
+    /// Looks them up.
+    pub fn find(catalogue: &Catalogue) -> Self {
+        Self {
+            raters: catalogue.find("target.raters_24h"),
+            profile: catalogue.find("profile_target.accounts_24h"),
+            subnet: catalogue.find("subnet_target.accounts_24h"),
+        }
+    }
 }
 
 /// Decayed counts of what is shared, at the target, at its parent and in the city.

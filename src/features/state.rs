@@ -85,19 +85,11 @@ impl State {
             targets: Targets::new(entities / 16, offset),
             concentration: Concentration::new(entities),
             usual: UsualFields::new(4_096),
-            counters: CounterEngine::new(counters, limits.counters.clone()),
+            counters: CounterEngine::new(counters, limits.counters),
             references: Arc::default(),
             window_days: AgedMap::new(entities / 16),
-            target_counters: TargetCounters {
-                ratings_1h: catalogue.find("target.ratings_1h"),
-                ratings_24h: catalogue.find("target.ratings_24h"),
-                bad_24h: catalogue.find("target.bad_24h"),
-            },
-            concentration_counters: ConcentrationCounters {
-                raters: catalogue.find("target.raters_24h"),
-                profile: catalogue.find("profile_target.accounts_24h"),
-                subnet: catalogue.find("subnet_target.accounts_24h"),
-            },
+            target_counters: TargetCounters::find(catalogue),
+            concentration_counters: ConcentrationCounters::find(catalogue),
             watermark: Instant(0),
         }
     }
@@ -105,6 +97,13 @@ impl State {
     /// The newest event time seen.
     pub fn watermark(&self) -> Instant {
         self.watermark
+    }
+
+    /// Replaces the counters.
+    pub fn set_counters(&mut self, counters: &CounterSet, catalogue: &Catalogue, limits: &StateLimits) {
+        self.counters = CounterEngine::new(counters, limits.counters);
+        self.target_counters = TargetCounters::find(catalogue);
+        self.concentration_counters = ConcentrationCounters::find(catalogue);
     }
 
     /// Replaces the reference tables.
@@ -122,9 +121,14 @@ impl State {
         Resolved { keys, device }
     }
 
-    /// Asks the memory for what [`State::observe`] will need for this rating.
-    pub fn prefetch(&self, resolved: &Resolved) {
-        self.counters.prefetch(&resolved.keys);
+    /// Asks the memory for where the counters of a rating stand that is some steps ahead.
+    pub fn prefetch_slots(&self, resolved: &Resolved) {
+        self.counters.prefetch_slots(&resolved.keys);
+    }
+
+    /// Asks the memory for the counters themselves, some steps later.
+    pub fn prefetch_entities(&self, resolved: &Resolved) {
+        self.counters.prefetch_entities(&resolved.keys);
     }
 
     /// Adds one rating and sets its state features.

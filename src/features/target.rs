@@ -12,7 +12,7 @@ use super::direct::local_hour;
 use super::identity::parent_key;
 use super::keys::{KeyField, Keys};
 use crate::catalogue::builtin as f;
-use crate::catalogue::{FeatureId, FeatureVector};
+use crate::catalogue::{Catalogue, FeatureId, FeatureVector};
 use crate::date::UtcOffset;
 use crate::observation::Observation;
 use crate::time::{DAY_MS, Instant};
@@ -104,6 +104,17 @@ pub struct TargetCounters {
     pub ratings_24h: Option<FeatureId>,
     /// `target.bad_24h`
     pub bad_24h: Option<FeatureId>,
+}
+
+impl TargetCounters {
+    /// Looks them up.
+    pub fn find(catalogue: &Catalogue) -> Self {
+        Self {
+            ratings_1h: catalogue.find("target.ratings_1h"),
+            ratings_24h: catalogue.find("target.ratings_24h"),
+            bad_24h: catalogue.find("target.bad_24h"),
+        }
+    }
 }
 
 impl Targets {

@@ -19,6 +19,7 @@ mod page;
 pub mod problem;
 mod ratings;
 pub mod server;
+mod service;
 
 use std::net::SocketAddr;
 use std::sync::Arc;

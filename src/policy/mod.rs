@@ -16,7 +16,7 @@ pub use budget::{Budget, BudgetDecision};
 pub use calendar::{Calendar, CalendarError};
 pub use contest::Ruling;
 pub use decide::{
-    AxisEvidence, Decided, Evidence, Facts, FamilyWeight, Hard, Thresholds, ThresholdsError, WEAK_FAMILIES,
+    AxisEvidence, Decided, Evidence, Facts, FamilyWeight, Hard, NEVER, PerSuspicion, Thresholds, WEAK_FAMILIES,
     decide, sigmoid,
 };
 pub use lapse::{Extension, Held, LapsePolicy, Pending};

@@ -6,14 +6,13 @@ use std::sync::Arc;
 use std::sync::mpsc::Receiver;
 
 use super::answer::{Answer, Reply};
-use super::folds::Folds;
 use super::render;
-use super::standing::Standing;
 use super::worker::{Judged, JudgedBatch, NewRating};
+use super::intake::lock;
 use super::{ServiceError, Shared};
 use crate::features::case::{EarlierRating, rating_fingerprint};
 use crate::log::entry::{ActivationEntry, Evidence, RatingEntry, RatingFlags, RevisionEntry, RevisionSource, Subject};
-use crate::log::{EncodedRecord, Entry};
+use crate::log::{EncodedRecord, Entry, Log};
 use crate::policy::BudgetDecision;
 use crate::scoring::Ruling;
 use crate::time::Instant;
@@ -33,6 +32,15 @@ pub trait Output: Send {
     /// # Errors
     /// As [`Output::answer`].
     fn revision(&mut self, json: &[u8]) -> std::io::Result<()>;
+}
+
+/// What stands of a rating that this group revises.
+#[derive(Clone, Copy)]
+struct Standing {
+    revision: u32,
+    decision: Decision,
+    /// A person decided it: no machine revises that.
+    by_person: bool,
 }
 
 /// What waits to be said once the group is durable.
@@ -61,28 +69,28 @@ struct Group {
 /// The one thread that appends.
 pub struct Committer {
     shared: Arc<Shared>,
-    folds: Folds,
     output: Option<Box<dyn Output>>,
     group: Group,
     next_sequence: u64,
+    /// The newest `scored_at`.
+    latest: Instant,
 }
 
 impl Committer {
     /// A committer that goes on after the log's last entry.
     pub fn new(
         shared: Arc<Shared>,
-        folds: Folds,
         output: Option<Box<dyn Output>>,
     ) -> Self {
-        let next_sequence = shared.log.next_sequence();
-        Self { shared, folds, output, group: Group::default(), next_sequence }
+        let next_sequence = shared.log.head().next_sequence;
+        Self { shared, output, group: Group::default(), next_sequence, latest: Instant::default() }
     }
 
     /// Runs until every worker is gone and every batch is answered.
     ///
     /// # Errors
     /// The log, the vault or the output failed. Nothing of the failed group was answered.
-    pub fn run(mut self, batches: &Receiver<JudgedBatch>) -> Result<Folds, ServiceError> {
+    pub fn run(mut self, batches: &Receiver<JudgedBatch>) -> Result<(), ServiceError> {
         let mut waiting = BTreeMap::new();
         let mut next_batch = 0;
         while let Ok((number, batch)) = batches.recv() {
@@ -98,7 +106,7 @@ impl Committer {
             }
             self.commit()?;
         }
-        Ok(self.folds)
+        Ok(())
     }
 
     fn take(&mut self, judged: Judged) -> Result<(), ServiceError> {
@@ -133,22 +141,29 @@ impl Committer {
     }
 
     fn take_new(&mut self, new: NewRating) -> Result<(), ServiceError> {
-        let NewRating { mut entry, mut record, mut body, comment, earlier, ruling, reply } = new;
+        let NewRating { mut entry, mut record, mut body, comment, earlier, hold_earlier, ruling, reply } = new;
         let at = entry.outcome.scored_at;
+        self.latest = self.latest.max(at);
         let sequence = self.next_sequence;
+        let earlier = self.earlier_sequence(&entry, earlier)?;
+        entry.supersedes_sequence = earlier;
+        let mut changed = earlier.is_some();
         let mut admit_instead = None;
         if entry.outcome.decision == Decision::Hold && entry.observation.is_bad() {
-            match self.folds.budget.offer(at, sequence, entry.outcome.risk) {
+            match lock(&self.shared.folds).budget.offer(at, sequence, entry.outcome.risk) {
                 BudgetDecision::Keep => {}
                 BudgetDecision::AdmitOther(other) => admit_instead = Some(other),
                 BudgetDecision::AdmitThis => {
                     entry.outcome.decision = Decision::Admit;
                     entry.outcome.reasons.push(policy_reason("hold-budget"));
                     entry.flags = entry.flags.with(RatingFlags::OVER_BUDGET).with(RatingFlags::SECOND_LOOK);
-                    record = entry.encode(ruling.catalogue());
                     body = render::rating(&entry, &ruling, &self.shared.appeals);
+                    changed = true;
                 }
             }
+        }
+        if changed {
+            record = entry.encode(ruling.catalogue());
         }
         if let Some(comment) = comment {
             self.group.comments.push((entry.observation.rating_id.clone(), comment));
@@ -157,8 +172,8 @@ impl Committer {
         self.group.ratings.insert(fingerprint, self.group.entries.len());
         self.push(record, Entry::Rating(Box::new(entry)));
         self.group.pending.push(Pending::Verdict { body, sequence, reply });
-        if let Some((earlier, code)) = earlier {
-            self.hold_earlier(earlier, code, at)?;
+        if let (Some(earlier), Some(code)) = (earlier, hold_earlier) {
+            self.revise(earlier, Decision::Hold, RevisionSource::Contest, code, at)?;
         }
         if let Some(other) = admit_instead {
             self.revise(other, Decision::Admit, RevisionSource::Lapse, "hold-budget", at)?;
@@ -166,17 +181,37 @@ impl Committer {
         Ok(())
     }
 
-    /// Holds the rating that stood for the occasion before, if it is admitted and no person said so.
-    fn hold_earlier(&mut self, earlier: EarlierRating, code: &'static str, at: Instant) -> Result<(), ServiceError> {
-        let sequence = match self.group.ratings.get(&earlier.fingerprint) {
-            Some(&position) => Some(self.group_start() + position as u64),
-            None => self.shared.log.find_rating(earlier.fingerprint)?.first().copied(),
-        };
-        match sequence {
-            Some(sequence) => self.revise(sequence, Decision::Hold, RevisionSource::Contest, code, at),
-            // The log no longer has it, so there is nothing in the figures to withhold.
-            None => Ok(()),
+    /// Where the earlier rating stands that this one shares its occasion with, or says that it revises.
+    fn earlier_sequence(
+        &self,
+        entry: &RatingEntry,
+        earlier: Option<EarlierRating>,
+    ) -> Result<Option<u64>, ServiceError> {
+        let o = &entry.observation;
+        if let (Some(earlier), Some(case)) = (earlier, &o.service.case) {
+            if let Some(&position) = self.group.ratings.get(&earlier.fingerprint) {
+                return Ok(Some(self.group_start() + position as u64));
+            }
+            for sequence in self.shared.log.find_case(case)? {
+                let found = self.shared.log.read(sequence)?;
+                let id = found.as_ref().and_then(Entry::rating_id);
+                if id.is_some_and(|id| rating_fingerprint(id) == earlier.fingerprint) {
+                    return Ok(Some(sequence));
+                }
+            }
         }
+        let Some(id) = &o.supersedes else { return Ok(None) };
+        let sequence = match self.group.ratings.get(&rating_fingerprint(id)) {
+            Some(&position) => self.group_start() + position as u64,
+            None => match self.shared.log.find_rating(id)?.first() {
+                Some(&sequence) => sequence,
+                None => return Ok(None),
+            },
+        };
+        // Whoever did not give a rating cannot take it back.
+        let first = self.entry_at(sequence)?.observation;
+        let same = o.rater.id.is_some() && first.rater.id == o.rater.id && first.service.department == o.service.department;
+        Ok(same.then_some(sequence))
     }
 
     fn group_start(&self) -> u64 {
@@ -186,11 +221,11 @@ impl Committer {
     fn entry_at(&self, sequence: u64) -> Result<RatingEntry, ServiceError> {
         let in_group = sequence.checked_sub(self.group_start()).and_then(|i| self.group.entries.get(i as usize));
         let entry = match in_group {
-            Some(entry) => entry.clone(),
+            Some(entry) => Some(entry.clone()),
             None => self.shared.log.read(sequence)?,
         };
         match entry {
-            Entry::Rating(entry) => Ok(*entry),
+            Some(Entry::Rating(entry)) => Ok(*entry),
             _ => Err(ServiceError::NotARating(sequence)),
         }
     }
@@ -205,14 +240,14 @@ impl Committer {
         at: Instant,
     ) -> Result<(), ServiceError> {
         let rating = self.entry_at(sequence)?;
-        let standing = self.group.revised.get(&sequence).copied();
-        let standing = standing.or_else(|| self.shared.standing(sequence));
-        let (number, previous, by_person) =
-            standing.map_or((0, rating.outcome.decision, false), |s| (s.revision, s.decision, s.by_person));
-        if previous == decision || by_person {
+        let standing = match self.group.revised.get(&sequence) {
+            Some(&standing) => standing,
+            None => self.standing_in_log(&rating)?,
+        };
+        if standing.decision == decision || standing.by_person {
             return Ok(());
         }
-        let number = number + 1;
+        let (number, previous) = (standing.revision + 1, standing.decision);
         let mut reasons = vec![policy_reason(code)];
         reasons.extend(rating.outcome.reasons.iter().cloned());
         // A machine holds an admitted rating for its case alone, which is what `duplicate` says.
@@ -232,18 +267,31 @@ impl Committer {
                 nonce: Evidence::nonce(&rating.observation.digest, number),
             }),
         };
-        let body = self.shared.render_revision(&revision, &rating);
+        let body = self.shared.render_revision(&revision, &rating)?;
         let record = revision.encode();
         let place = self.push(record, Entry::Revision(Box::new(revision)));
-        let standing = Standing { revision: number, decision, by_person: false, sequence: place };
-        self.group.revised.insert(sequence, standing);
+        self.group.revised.insert(sequence, Standing { revision: number, decision, by_person: false });
         self.group.pending.push(Pending::Revision { body, sequence: place });
         Ok(())
     }
 
+    fn standing_in_log(&self, rating: &RatingEntry) -> Result<Standing, ServiceError> {
+        let first = Standing { revision: 0, decision: rating.outcome.decision, by_person: false };
+        let entries = self.shared.log.find_rating(&rating.observation.rating_id)?;
+        let Some(&last) = entries.last() else { return Ok(first) };
+        Ok(match self.shared.log.read(last)? {
+            Some(Entry::Revision(revision)) => Standing {
+                revision: revision.revision,
+                decision: revision.decision,
+                by_person: revision.source == RevisionSource::Reviewer,
+            },
+            _ => first,
+        })
+    }
+
     /// Admits what nobody decided in time.
     fn lapse(&mut self, now: Instant) -> Result<(), ServiceError> {
-        let due: Vec<u64> = self.folds.pending.due(now).collect();
+        let due: Vec<u64> = lock(&self.shared.folds).pending.due(now).collect();
         for sequence in due {
             self.revise(sequence, Decision::Admit, RevisionSource::Lapse, "hold-lapsed", now)?;
         }
@@ -256,17 +304,15 @@ impl Committer {
         if !group.comments.is_empty() {
             let sealed: Vec<(&str, &str)> =
                 group.comments.iter().map(|(id, comment)| (id.as_str(), comment.expose_for_sealing())).collect();
-            self.shared.vault().append_group(&sealed, self.shared.vault_day())?;
+            let now = self.shared.clock.now().unwrap_or(self.latest);
+            lock(&self.shared.vault).append_group(&sealed, now)?;
         }
         if !group.records.is_empty() {
             let started = std::time::Instant::now();
             let range = self.shared.log.append(&group.records)?;
             self.shared.metrics.synced(started.elapsed());
-            debug_assert_eq!(range.end, self.next_sequence);
-            for (sequence, entry) in range.clone().zip(&group.entries) {
-                self.folds.apply(sequence, entry);
-            }
-            self.shared.publish(range.end, &self.folds);
+            debug_assert_eq!(range.end, self.next_sequence, "the only writer");
+            self.shared.publish(range, &group.entries);
         }
         for pending in group.pending {
             self.say(pending)?;

@@ -1,6 +1,6 @@
 //! What the committer folds from the entries that it appends: statistics, pending holds, the budget.
 
-use crate::log::Entry;
+use crate::log::{Entry, Head};
 use crate::log::entry::RevisionEntry;
 use crate::policy::{Budget, Pending};
 use crate::statistics::{Counted, Statistics};
@@ -11,16 +11,23 @@ use crate::wire::Decision;
 pub struct Folds {
     /// The authoritative figures.
     pub statistics: Statistics,
+    /// The log as far as it is folded.
+    pub head: Head,
     /// Holds that nobody decided.
     pub pending: Pending,
     /// The day's budget of held bad ratings.
     pub budget: Budget,
+    /// Bad ratings since the service started.
+    pub bad_ratings: u64,
 }
 
 impl Folds {
     /// Folds an entry that was just appended. The budget was asked before, when it was decided.
     pub fn apply(&mut self, sequence: u64, entry: &Entry) {
         self.statistics.apply(&Counted::of(sequence, entry));
+        if let Entry::Rating(rating) = entry {
+            self.bad_ratings += u64::from(rating.observation.is_bad());
+        }
         match entry {
             Entry::Rating(rating) if rating.outcome.decision == Decision::Hold => {
                 self.pending.hold(sequence, rating.observation.is_bad(), rating.outcome.scored_at);

@@ -2,7 +2,7 @@
 
 use crate::features::aged_map::AgedMap;
 use crate::features::case::rating_fingerprint;
-use crate::log::{Entry, LogError, LogIndex};
+use crate::log::{Entry, Log, LogError};
 use crate::observation::Observation;
 
 /// How a rating stands to one with the same id.
@@ -32,19 +32,17 @@ impl KnownRatings {
     ///
     /// # Errors
     /// The log cannot be read.
-    pub fn meet<L: LogIndex>(&mut self, o: &Observation, log: &L) -> Result<Acquaintance, LogError> {
+    pub fn meet(&mut self, o: &Observation, log: &dyn Log) -> Result<Acquaintance, LogError> {
         let fingerprint = rating_fingerprint(&o.rating_id);
         if let Some(digest) = self.recent.peek(fingerprint) {
             return Ok(compare(digest, &o.digest));
         }
-        for sequence in log.find_rating(fingerprint)? {
+        if let Some(&sequence) = log.find_rating(&o.rating_id)?.first() {
             match log.read(sequence)? {
-                Entry::Rating(entry) if entry.observation.rating_id == o.rating_id => {
-                    return Ok(compare(&entry.observation.digest, &o.digest));
-                }
+                Some(Entry::Rating(entry)) => return Ok(compare(&entry.observation.digest, &o.digest)),
                 // The digest went with the erasable part; the id alone says that it was answered.
-                Entry::Erased(public) if public.rating_id == o.rating_id => return Ok(Acquaintance::Repeat),
-                _ => {}
+                Some(_) => return Ok(Acquaintance::Repeat),
+                None => {}
             }
         }
         self.recent.insert(fingerprint, o.digest);

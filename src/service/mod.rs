@@ -13,12 +13,14 @@ mod commit;
 mod folds;
 mod intake;
 mod known;
+mod latency;
 mod open;
 mod queries;
 mod render;
 mod rules;
 mod worker;
 
+use std::ops::Range;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, RwLock};
@@ -30,13 +32,12 @@ use tokio::sync::watch;
 
 use crate::date::UtcOffset;
 use crate::features::state::StateLimits;
-use crate::log::LogError;
 use crate::metrics::Metrics;
 use crate::policy::{Calendar, LapsePolicy};
 use crate::log::entry::RatingEntry;
-use crate::log::Log;
+use crate::log::{Entry, Log};
 use crate::scoring::{Preparer, Ruling};
-use crate::statistics;
+use crate::statistics::{Query, QueryError, Report};
 use crate::time::Instant;
 
 pub use answer::{Answer, Reply};
@@ -101,13 +102,36 @@ pub struct Options {
     /// Holds of bad ratings per day.
     pub bad_holds_per_day: u32,
     /// Size of a log segment, in bytes.
-    pub segment_bytes: u64,
+    pub segment_bytes: u32,
     /// Retry-After of a shed call, in seconds.
     pub retry_after_s: u32,
     /// Where an ordered stream's answers go.
     pub output: Option<Box<dyn Output>>,
     /// Metrics to update.
     pub metrics: Arc<Metrics>,
+}
+
+impl Options {
+    /// Defaults for a data directory: the shipped rules, the machine's clock.
+    pub fn new(data: PathBuf, metrics: Arc<Metrics>) -> Self {
+        Self {
+            data,
+            rules: RulesOrigin::Shipped,
+            clock: Clock::Wall,
+            public_key: false,
+            threads: std::thread::available_parallelism().map_or(2, usize::from) + 1,
+            intake: IntakeLimits::default(),
+            state: StateLimits::default(),
+            offset: UtcOffset::CHINA,
+            calendar: Calendar::default(),
+            lapse: LapsePolicy::default(),
+            bad_holds_per_day: 1_000,
+            segment_bytes: 64 << 20,
+            retry_after_s: 1,
+            output: None,
+            metrics,
+        }
+    }
 }
 
 /// What all threads of a service share.
@@ -127,6 +151,8 @@ struct Shared {
     head: watch::Sender<u64>,
     recent: Mutex<queries::Recent>,
     metrics: Arc<Metrics>,
+    latencies: latency::Latencies,
+    started: std::time::Instant,
     failed: AtomicBool,
 }
 
@@ -161,6 +187,27 @@ impl Shared {
         read(&self.archive).find(rating.outcome.rules).ok_or(ServiceError::Stopping)
     }
 
+    fn day_of(&self, at: Instant) -> crate::log::entry::Day {
+        crate::log::entry::Day(self.offset.day_of(at).number())
+    }
+
+    /// Folds what has just become durable and tells everybody.
+    fn publish(&self, range: Range<u64>, entries: &[Entry]) {
+        let mut folds = lock(&self.folds);
+        let mut recent = lock(&self.recent);
+        for (sequence, entry) in range.clone().zip(entries) {
+            folds.apply(sequence, entry);
+            recent.note(sequence, entry);
+            if let Entry::Rating(rating) = entry {
+                self.metrics.rating(rating.outcome.decision, rating.observation.is_bad());
+                rating.observation.warnings.iter().for_each(|warning| self.metrics.warning(&warning.path));
+            }
+        }
+        folds.head = self.log.head();
+        drop((folds, recent));
+        self.head.send_replace(range.end);
+    }
+
     /// Says that the service cannot go on: readiness tells, and nothing more is taken.
     fn fail(&self, error: &dyn std::fmt::Display) {
         if !self.failed.swap(true, Ordering::Relaxed) {
@@ -173,7 +220,14 @@ impl Shared {
 impl Service {
     /// Hands over one rating; refuses at once if the queue is full or closed.
     pub fn submit(&self, line: Bytes, reply: Box<dyn FnOnce(Answer) + Send>) {
-        let submission = Submission::Rating { line, reply: Reply::Call(reply) };
+        let (shared, came) = (Arc::clone(&self.shared), std::time::Instant::now());
+        let timed = Box::new(move |answer| {
+            if let Answer::Verdict(_) = answer {
+                shared.latencies.note(came.elapsed());
+            }
+            reply(answer);
+        });
+        let submission = Submission::Rating { line, reply: Reply::Call(timed) };
         let (refused, submission) = match self.shared.intake.offer(submission) {
             Ok(()) => return,
             Err(back) => back,
@@ -210,6 +264,24 @@ impl Service {
     /// Looks at the folds as they stand.
     pub fn folds<R>(&self, look: impl FnOnce(&Folds) -> R) -> R {
         look(&lock(&self.shared.folds))
+    }
+
+    /// The figures that a query asks for, and the log position that they follow from.
+    ///
+    /// # Errors
+    /// The query is wrong.
+    pub fn statistics_report(&self, query: &Query) -> Result<Report, QueryError> {
+        self.folds(|folds| folds.statistics.report(query, &folds.head.chain.to_string()))
+    }
+
+    /// Median and 99th percentile of the latest answers' times, in microseconds.
+    pub fn latency_percentiles(&self) -> (u64, u64) {
+        self.shared.latencies.percentiles()
+    }
+
+    /// Time since the start.
+    pub fn uptime(&self) -> std::time::Duration {
+        self.shared.started.elapsed()
     }
 
     /// The metrics it updates.

@@ -7,6 +7,7 @@ use std::thread;
 
 use super::commit::Committer;
 use super::known::KnownRatings;
+use super::latency::Latencies;
 use super::queries::Recent;
 use super::render::AppealKey;
 use super::rules::Archive;
@@ -103,10 +104,13 @@ impl Service {
             statistics: Statistics::new(Settings { offset: options.offset, ..Settings::default() }),
             pending: Pending::new(options.calendar, options.lapse),
             budget: Budget::new(options.bad_holds_per_day, options.offset),
+            bad_ratings: 0,
+            head: log.head(),
         };
         let mut archive = Archive::default();
         let engine = Engine::new(Arc::clone(&ruling), options.state, options.offset);
         let mut engine = rebuild(&log, engine, &mut folds, &mut archive)?;
+        folds.bad_ratings = 0;
         let activate = archive.current().map(|r| r.version()) != Some(ruling.version());
         if activate {
             engine.activate(Arc::clone(&ruling));
@@ -135,6 +139,8 @@ impl Service {
             head: tokio::sync::watch::Sender::new(head),
             recent: Mutex::new(Recent::default()),
             metrics: options.metrics,
+            latencies: Latencies::default(),
+            started: std::time::Instant::now(),
             failed: false.into(),
         });
         if activate {
@@ -147,7 +153,7 @@ impl Service {
             thread::Builder::new().name("committer".into()).spawn(move || {
                 let ended = Committer::new(Arc::clone(&shared), output).run(&committed);
                 if let Err(error) = &ended {
-                    shared.fail(&error.to_string());
+                    shared.fail(error);
                 }
                 ended
             })?
@@ -190,7 +196,7 @@ fn rebuild(
     archive: &mut Archive,
 ) -> Result<Engine, ServiceError> {
     let mut ratings: Vec<Prepared> = Vec::new();
-    let mut flush = |engine: &mut Engine, ratings: &mut Vec<Prepared>| {
+    let flush = |engine: &mut Engine, ratings: &mut Vec<Prepared>| {
         engine.observe(&mut ratings.iter_mut().collect::<Vec<_>>(), |_, _| {});
         ratings.clear();
     };

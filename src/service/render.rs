@@ -123,7 +123,7 @@ fn sentence(
     let code = contribution.code.as_str();
     let known = match contribution.source {
         ReasonSource::Policy => policy::text(code).map(|(zh, en)| (zh.to_owned(), en.to_owned())),
-        _ => rules.why(code, features, catalogue),
+        _ => rules.find(code).map(|rule| rules.why(rule, features, catalogue)),
     };
     // A reason whose text is gone still says what it was.
     known.unwrap_or_else(|| (format!("依据 {code}"), format!("by {code}")))

@@ -20,6 +20,13 @@ pub enum RulesOrigin {
 }
 
 impl RulesOrigin {
+    /// The directory that was named; or else `rules/` in the working directory, if it holds rule
+    /// files; or else the shipped set.
+    pub fn find(named: Option<PathBuf>) -> Self {
+        let here = || Some(PathBuf::from("rules")).filter(|path| load_directory(path).is_ok());
+        named.or_else(here).map_or(Self::Shipped, Self::Directory)
+    }
+
     /// Reads the files.
     ///
     /// # Errors

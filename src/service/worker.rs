@@ -12,7 +12,7 @@ use super::render;
 use super::Shared;
 use crate::features::case::EarlierRating;
 use crate::log::EncodedRecord;
-use crate::log::entry::RatingEntry;
+use crate::log::entry::{RatingEntry, RatingFlags};
 use crate::rating::{ErrorCode, RatingError};
 use crate::rules::Assessment;
 use crate::scoring::{Engine, Observed, Prepared, Ruling, judge};
@@ -71,8 +71,10 @@ pub struct NewRating {
     pub body: VerdictBody,
     /// The comment, for the vault.
     pub comment: Option<crate::pseudonym::Comment>,
-    /// The earlier rating that is to be held for it, and the reason's code.
-    pub earlier: Option<(EarlierRating, &'static str)>,
+    /// The rating that stood for its occasion before.
+    pub earlier: Option<EarlierRating>,
+    /// Code of the revision that holds that one.
+    pub hold_earlier: Option<&'static str>,
     /// The rules it was judged by.
     pub ruling: Arc<Ruling>,
     /// Who waits.
@@ -177,7 +179,7 @@ fn meet(shared: &Shared, sequencer: &mut Sequencer, step: Step) -> Step {
             Judged::Done { answer: Answer::Conflict { rating_id: rating_id() }, reply }
         }
         Err(error) => {
-            shared.fail(&error.to_string());
+            shared.fail(&error);
             Judged::Done { answer: Answer::Stopping, reply }
         }
     };
@@ -207,19 +209,23 @@ fn finish(shared: &Shared, step: Step, assessment: &mut Assessment) -> Judged {
         Step::Rating { prepared, reply, seen: Some(Seen { observed, ruling, at }) } => {
             let Prepared { observation, comment, features } = *prepared;
             let judgement = judge(&ruling, &observation, &features, &observed, at, assessment);
+            let flags = match judgement.second_look {
+                true => RatingFlags::SECOND_LOOK,
+                false => RatingFlags::default(),
+            };
             let entry = RatingEntry {
                 day: shared.day_of(observation.submitted_at),
                 catalogue: ruling.catalogue().version(),
                 supersedes_sequence: None,
-                flags: judgement.flags,
+                flags,
                 outcome: judgement.outcome,
                 observation,
                 features,
             };
             let body = render::rating(&entry, &ruling, &shared.appeals);
             let record = entry.encode(ruling.catalogue());
-            let earlier = observed.earlier.zip(judgement.hold_earlier);
-            Judged::New(Box::new(NewRating { entry, record, body, comment, earlier, ruling, reply }))
+            let (earlier, hold_earlier) = (observed.earlier, judgement.hold_earlier);
+            Judged::New(Box::new(NewRating { entry, record, body, comment, earlier, hold_earlier, ruling, reply }))
         }
     }
 }

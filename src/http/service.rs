@@ -1,0 +1,195 @@
+//! The service as the HTTP floor sees it.
+
+use std::future::Future;
+
+use axum::body::Bytes;
+use serde_json::Value;
+use tokio::sync::{oneshot, watch};
+
+use super::backend::{
+    Answer, Backend, BackendError, Live, LiveReason, LiveVerdict, Page, Refusal, StatisticsQuery, StatisticsQueryError,
+};
+use crate::log::Entry;
+use crate::service::{self, Reply, Service, ServiceError, Submission};
+use crate::statistics::{Query, QueryError};
+use crate::time::Instant;
+use crate::wire::{Decision, Suspicion};
+
+impl From<service::Answer> for Answer {
+    fn from(answer: service::Answer) -> Self {
+        match answer {
+            service::Answer::Verdict(json) => Self::Verdict(json),
+            service::Answer::Conflict { rating_id } => Self::Conflict { rating_id },
+            service::Answer::Invalid(error) => Self::Invalid(Box::new(Refusal {
+                code: error.code.name().to_owned(),
+                path: error.path.to_owned(),
+                message: error.to_string(),
+                found: error.found.into_owned(),
+                allowed: error.allowed.into_owned(),
+            })),
+            service::Answer::Shed { retry_after_s } => Self::Shed { retry_after_s },
+            service::Answer::Stopping => Self::Stopping,
+        }
+    }
+}
+
+fn waiting() -> (Box<dyn FnOnce(service::Answer) + Send>, oneshot::Receiver<Answer>) {
+    let (sender, receiver) = oneshot::channel();
+    // Whoever hung up can ask again: the verdict is durable.
+    (Box::new(move |answer| drop(sender.send(Answer::from(answer)))), receiver)
+}
+
+fn failed(error: ServiceError) -> BackendError {
+    BackendError(error.to_string())
+}
+
+impl<T> From<service::Page<T>> for Page<(u64, T)> {
+    fn from(page: service::Page<T>) -> Self {
+        Self { items: page.items, next: page.next }
+    }
+}
+
+impl Backend for Service {
+    fn submit(&self, body: Bytes) -> oneshot::Receiver<Answer> {
+        let (reply, receiver) = waiting();
+        Service::submit(self, body, reply);
+        receiver
+    }
+
+    fn submit_batch(&self, lines: Vec<Bytes>) -> impl Future<Output = Vec<Answer>> + Send {
+        let (mut submissions, mut receivers) = (Vec::with_capacity(lines.len()), Vec::with_capacity(lines.len()));
+        for line in lines {
+            let (reply, receiver) = waiting();
+            submissions.push(Submission::Rating { line, reply: Reply::Call(reply) });
+            receivers.push(receiver);
+        }
+        // What is not taken is dropped unanswered, which reads as stopping.
+        tokio::task::block_in_place(|| drop(self.push(submissions)));
+        async move {
+            let mut answers = Vec::with_capacity(receivers.len());
+            for receiver in receivers {
+                answers.push(receiver.await.unwrap_or(Answer::Stopping));
+            }
+            answers
+        }
+    }
+
+    fn verdicts_of(&self, rating_id: &str) -> Result<Option<Value>, BackendError> {
+        Service::verdicts_of(self, rating_id).map_err(failed)
+    }
+
+    fn verdicts_from(&self, from: u64, limit: usize) -> Result<Page<(u64, Value)>, BackendError> {
+        Service::verdicts_from(self, from, limit).map(Page::from).map_err(failed)
+    }
+
+    fn handling_from(&self, from: u64, limit: usize) -> Result<Page<(u64, String)>, BackendError> {
+        Service::handling_from(self, from, limit).map(Page::from).map_err(failed)
+    }
+
+    fn statistics(&self, query: &StatisticsQuery) -> Result<Value, StatisticsQueryError> {
+        let invalid = |error: QueryError| StatisticsQueryError::Invalid {
+            parameter: error.field,
+            allowed: error.message,
+        };
+        let mut asked = Query::default();
+        if let Some(by) = &query.by {
+            asked = asked.by(by).map_err(invalid)?;
+        }
+        if let Some(from) = &query.from {
+            asked = asked.from(from).map_err(invalid)?;
+        }
+        if let Some(to) = &query.to {
+            asked = asked.to(to).map_err(invalid)?;
+        }
+        let report = self.statistics_report(&asked).map_err(invalid)?;
+        serde_json::to_value(report)
+            .map_err(|error| StatisticsQueryError::Unavailable(BackendError(error.to_string())))
+    }
+
+    fn head(&self) -> watch::Receiver<u64> {
+        Service::head(self)
+    }
+
+    fn ready(&self) -> Result<(), String> {
+        if self.is_ready() { Ok(()) } else { Err("the log is lost; the error is in the service's log".to_owned()) }
+    }
+
+    fn reload_rules(&self) -> Result<Value, String> {
+        match Service::reload_rules(self) {
+            Ok(version) => Ok(serde_json::json!({ "rules": version.to_string() })),
+            Err(error) => {
+                self.metrics().rule_reload_failures.inc();
+                Err(error.to_string())
+            }
+        }
+    }
+
+    fn live(&self) -> Live {
+        let metrics = self.metrics();
+        let (queue_depth, queue_limit) = self.queue();
+        let (p50_us, p99_us) = self.latency_percentiles();
+        let now = service::Clock::Wall.now().unwrap_or_default();
+        let mut live = Live {
+            uptime_ms: self.uptime().as_millis() as u64,
+            admitted: metrics.ratings_with(Decision::Admit),
+            held: metrics.ratings_with(Decision::Hold),
+            rejected: metrics.ratings_with(Decision::Reject),
+            shed: metrics.shed.get(),
+            queue_depth: queue_depth as u64,
+            queue_limit: queue_limit as u64,
+            p50_us,
+            p99_us,
+            rules: self.rules_version().map(|version| version.to_string()).unwrap_or_default(),
+            log_head: *Service::head(self).borrow(),
+            latest: self.recent().iter().map(|(entry, verdict)| shown(entry, verdict)).collect(),
+            ..Live::default()
+        };
+        self.folds(|folds| {
+            live.bad = folds.bad_ratings;
+            live.pending_bad = folds.pending.bad_len();
+            live.pending_good = folds.pending_holds() - live.pending_bad;
+            live.oldest_pending_s = folds.pending.oldest().map_or(0, |since| age_s(since, now));
+            live.budget_used = u64::from(folds.budget.used());
+            live.budget_limit = u64::from(folds.budget.limit());
+        });
+        live
+    }
+
+    fn stop(&self) {
+        if let Err(error) = Service::stop(self) {
+            tracing::error!(%error, "the service ended with an error");
+        }
+    }
+}
+
+fn age_s(since: Instant, now: Instant) -> u64 {
+    u64::try_from((now.ms() - since.ms()) / 1_000).unwrap_or(0)
+}
+
+/// One verdict for the live page. It is read from the verdict's own JSON, so that the page can show
+/// nothing that the answer did not say.
+fn shown(entry: &Entry, verdict: &Value) -> LiveVerdict {
+    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    let name = |value: &Value, names: &'static [&'static str]| {
+        names.iter().find(|name| value.as_str() == Some(name)).copied()
+    };
+    LiveVerdict {
+        rating_id: text(&verdict["rating_id"]),
+        revision: verdict["revision"].as_u64().unwrap_or(0) as u32,
+        decision: name(&verdict["decision"], Decision::NAMES).unwrap_or_default(),
+        suspicion: name(&verdict["suspicion"], Suspicion::NAMES),
+        risk: verdict["risk"].as_f64().unwrap_or(0.0),
+        stars: match entry {
+            Entry::Revision(revision) => revision.rating.stars,
+            other => other.rating().map_or(0, |rating| rating.stars),
+        },
+        sequence: verdict["sequence"].as_u64().unwrap_or(0),
+        scored_at: text(&verdict["scored_at"]),
+        reasons: verdict["reasons"]
+            .as_array()
+            .into_iter()
+            .flatten()
+            .map(|reason| LiveReason { text: text(&reason["text"]), text_en: text(&reason["text_en"]) })
+            .collect(),
+    }
+}
