@@ -21,22 +21,49 @@ pub struct Instant(pub i64);
 impl Instant {
     /// Parses an RFC 3339 date-time, which must carry an offset (`Z`, `+08:00`).
     ///
-    /// Fractions below a millisecond are cut off. `None` for anything else, and for years outside
-    /// 1970–2199, which no rating can have and which would only overflow later sums.
+    /// Fractions below a millisecond are cut off; a leap second reads as the second before it. `None`
+    /// for anything else, and for years outside 1970–2199, which no rating can have and which would
+    /// only overflow later sums.
     pub fn parse_rfc3339(text: &str) -> Option<Self> {
-        let bytes = text.as_bytes();
-        // jiff reads more of ISO 8601 than RFC 3339 has; the shape is checked before it.
-        if bytes.len() < 20 || bytes[4] != b'-' || !matches!(bytes[10], b'T' | b't' | b' ') {
+        // By hand, because a rating has up to five of them and jiff takes 65 ns for each.
+        let (date_time, rest) = text.as_bytes().split_at_checked(19)?;
+        let number = |from: usize, to: usize| digits(&date_time[from..to]);
+        let (year, month, day) = (number(0, 4)?, number(5, 7)?, number(8, 10)?);
+        let (hour, minute, second) = (number(11, 13)?, number(14, 16)?, number(17, 19)?);
+        let shaped = [4, 7, 10, 13, 16].map(|i| date_time[i]);
+        let [b'-', b'-', b'T' | b't' | b' ', b':', b':'] = shaped else { return None };
+        if !(1..=12).contains(&month) || hour > 23 || minute > 59 || second > 60 {
             return None;
         }
-        let zulu = matches!(bytes[bytes.len() - 1], b'Z' | b'z');
-        let offset = bytes.len() >= 25
-            && matches!(bytes[bytes.len() - 6], b'+' | b'-')
-            && bytes[bytes.len() - 3] == b':';
-        if !zulu && !offset {
+        let is_leap = year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
+        let is_long = [1, 3, 5, 7, 8, 10, 12].contains(&month);
+        let last_day = if month == 2 { 28 + i64::from(is_leap) } else { 30 + i64::from(is_long) };
+        if !(1..=last_day).contains(&day) {
             return None;
         }
-        let ms = text.parse::<Timestamp>().ok()?.as_millisecond();
+        let (fraction_ms, offset) = match rest.strip_prefix(b".") {
+            Some(fraction) => {
+                let length = fraction.iter().position(|byte| !byte.is_ascii_digit())?;
+                let ms = (0..3).map(|i| if i < length { i64::from(fraction[i] - b'0') } else { 0 });
+                (ms.fold(0, |ms, digit| 10 * ms + digit), (length > 0).then_some(&fraction[length..])?)
+            }
+            None => (0, rest),
+        };
+        let offset_minutes = match offset {
+            b"Z" | b"z" => 0,
+            &[sign @ (b'+' | b'-'), h1, h2, b':', m1, m2] => {
+                let (hours, minutes) = (digits(&[h1, h2])?, digits(&[m1, m2])?);
+                let minutes = (hours <= 23 && minutes <= 59).then_some(60 * hours + minutes)?;
+                if sign == b'-' { -minutes } else { minutes }
+            }
+            _ => return None,
+        };
+        // Days since 1970 in the Gregorian calendar, counted in years that begin in March.
+        let years = year - i64::from(month <= 2);
+        let day_of_year = (153 * ((month + 9) % 12) + 2) / 5 + day - 1;
+        let days = 365 * years + years / 4 - years / 100 + years / 400 + day_of_year - 719_468;
+        let seconds = 86_400 * days + 3_600 * hour + 60 * (minute - offset_minutes) + second.min(59);
+        let ms = SECOND_MS * seconds + fraction_ms;
         (0..7_258_118_400_000).contains(&ms).then_some(Self(ms))
     }
 
@@ -44,6 +71,13 @@ impl Instant {
     pub fn ms(self) -> i64 {
         self.0
     }
+}
+
+/// The number that a few ASCII digits write.
+fn digits(digits: &[u8]) -> Option<i64> {
+    digits
+        .iter()
+        .try_fold(0, |number, digit| digit.is_ascii_digit().then(|| 10 * number + i64::from(digit - b'0')))
 }
 
 impl fmt::Display for Instant {
@@ -71,6 +105,8 @@ mod tests {
         let utc = Instant::parse_rfc3339("2026-03-01T00:00:00Z").unwrap();
         assert_eq!(Instant::parse_rfc3339("2026-03-01T08:00:00+08:00"), Some(utc));
         assert_eq!(Instant::parse_rfc3339("2026-03-01T08:00:00.000+08:00"), Some(utc));
+        let before_leap = Instant::parse_rfc3339("2016-12-31T23:59:59Z");
+        assert_eq!(Instant::parse_rfc3339("2016-12-31T23:59:60Z"), before_leap);
         for bad in [
             "2026-03-01T00:00:00",
             "2026-03-01",
@@ -82,5 +118,29 @@ mod tests {
             assert_eq!(Instant::parse_rfc3339(bad), None, "{bad}");
         }
         assert_eq!(utc.to_string(), "2026-03-01T00:00:00.000Z");
+    }
+
+    /// jiff reads more of ISO 8601 than RFC 3339 has; of what we read, it reads the same.
+    fn by_jiff(text: &str) -> Option<Instant> {
+        let ms = text.parse::<Timestamp>().ok()?.as_millisecond();
+        (0..7_258_118_400_000).contains(&ms).then_some(Instant(ms))
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn every_date_time_reads_as_jiff_reads_it(
+            year in 1968..2202, month in 0..14, day in 0..33, hour in 0..25, minute in 0..61,
+            second in 0..60, fraction in "(\\.[0-9]{1,9})?", offset in "Z|z|[+-][01][0-9]:[0-5][0-9]",
+        ) {
+            let text = format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}{fraction}{offset}");
+            proptest::prop_assert_eq!(Instant::parse_rfc3339(&text), by_jiff(&text), "{}", text);
+        }
+
+        #[test]
+        fn what_is_read_jiff_reads_too(text in "[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt _][0-9:.,]{5,10}[Zz+-][0-9:]{0,5}") {
+            if let Some(read) = Instant::parse_rfc3339(&text) {
+                proptest::prop_assert_eq!(Some(read), by_jiff(&text), "{}", text);
+            }
+        }
     }
 }

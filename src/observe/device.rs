@@ -12,12 +12,14 @@ pub(super) fn observe(
     rating: &Rating<'_>,
     fingerprint: Option<Pseudonym>,
     sent: u32,
+    scratch: &mut Vec<u8>,
 ) -> Device {
     let device = &rating.device;
     let screen = device.screen.as_deref().and_then(Screen::parse);
     let agent = Words::of(device.user_agent.as_deref());
     let model = Words::of(device.model.as_deref());
-    let mut group = Group::new(keyring);
+    scratch.clear();
+    let mut group = Group { keyring, form: scratch, known: 0 };
     Device {
         fingerprint,
         terminal: device.terminal.as_deref().map(|id| id.trim().into()),
@@ -57,24 +59,24 @@ pub(super) fn observe(
 /// Collects fields in canonical form and hashes them together.
 struct Group<'k> {
     keyring: &'k Keyring,
-    form: Vec<u8>,
+    form: &'k mut Vec<u8>,
     known: usize,
 }
 
-impl<'k> Group<'k> {
-    fn new(keyring: &'k Keyring) -> Self {
-        Self { keyring, form: Vec::with_capacity(512), known: 0 }
-    }
-
+impl Group<'_> {
     /// Adds a text: trimmed, in ASCII width and lower case, `_` as `-`; blank is absent.
     fn add(&mut self, text: Option<&str>) {
         let text = text.map(str::trim).filter(|text| !text.is_empty());
         self.known += usize::from(text.is_some());
-        for c in text.unwrap_or_default().chars() {
-            match narrowed(c).to_ascii_lowercase() {
-                '_' => self.form.push(b'-'),
-                c if c.is_ascii() => self.form.push(c as u8),
-                c => self.form.extend_from_slice(c.encode_utf8(&mut [0; 4]).as_bytes()),
+        let text = text.unwrap_or_default();
+        let folded = |byte: u8| if byte == b'_' { b'-' } else { byte.to_ascii_lowercase() };
+        if text.is_ascii() {
+            self.form.extend(text.bytes().map(folded));
+        } else {
+            for c in text.chars() {
+                let start = self.form.len();
+                self.form.extend_from_slice(narrowed(c).encode_utf8(&mut [0; 4]).as_bytes());
+                self.form[start..].iter_mut().for_each(|byte| *byte = folded(*byte));
             }
         }
         self.form.push(0xFF);

@@ -6,8 +6,6 @@
 
 use std::borrow::Cow;
 
-use zeroize::Zeroizing;
-
 use crate::pseudonym::Keyring;
 use crate::rating::{Device, Network, Rater, Rating, Service};
 use crate::time::Instant;
@@ -16,18 +14,18 @@ use crate::wire::Origin;
 /// Stands for "absent" where a byte tells which of a few values it is.
 const NONE: u8 = u8::MAX;
 
-pub(super) fn digest(keyring: &Keyring, rating: &Rating<'_>) -> [u8; 16] {
-    let mut out = Fields(Zeroizing::new(Vec::with_capacity(768)));
-    out.rating(rating);
-    keyring.digest(&out.0)
+pub(super) fn digest(keyring: &Keyring, rating: &Rating<'_>, scratch: &mut Vec<u8>) -> [u8; 16] {
+    scratch.clear();
+    Fields(scratch).rating(rating);
+    keyring.digest(scratch)
 }
 
 /// Every field has a presence or a length of its own, so no two ratings run together.
 ///
 /// The structs are taken apart without `..`: a field that joins the contract must join the digest.
-struct Fields(Zeroizing<Vec<u8>>);
+struct Fields<'s>(&'s mut Vec<u8>);
 
-impl Fields {
+impl Fields<'_> {
     fn rating(&mut self, rating: &Rating<'_>) {
         let Rating {
             rating_id,

@@ -42,6 +42,7 @@ impl Identities {
     fn new(keys: &EpochKeys, forms: &Form) -> Self {
         let person = keys.pseudonym_in(forms, Kind::IdNumber);
         let phone = keys.pseudonym_in(forms, Kind::Phone);
+        let case = keys.pseudonym_in(forms, Kind::Case);
         Self {
             rater: keys.pseudonym_in(forms, Kind::Account).or(person).or(phone),
             person,
@@ -49,8 +50,8 @@ impl Identities {
             fingerprint: keys.pseudonym_in(forms, Kind::Fingerprint),
             ip: keys.pseudonym_in(forms, Kind::Ip),
             subnet: keys.pseudonym_in(forms, Kind::Subnet),
-            case: keys.pseudonym_in(forms, Kind::Case),
-            occasion: keys.pseudonym_in(forms, Kind::Occasion),
+            case,
+            occasion: keys.occasion_in(forms, case),
         }
     }
 }
@@ -70,7 +71,8 @@ impl Keyring {
         &self,
         mut rating: Rating<'_>,
     ) -> (Observation, Option<Identities>, Option<Comment>) {
-        let digest = digest::digest(self, &rating);
+        let mut scratch = Vec::with_capacity(1024);
+        let digest = digest::digest(self, &rating, &mut scratch);
         let mut warnings = std::mem::take(&mut rating.warnings);
         let forms = forms(&rating, &mut warnings);
         let identities = Identities::new(self.current(), &forms);
@@ -118,7 +120,13 @@ impl Keyring {
                 registered_at: rater.registered_at,
                 is_applicant: rater.is_applicant,
             },
-            device: device::observe(self, &rating, identities.fingerprint, sent(&rating, &forms)),
+            device: device::observe(
+                self,
+                &rating,
+                identities.fingerprint,
+                sent(&rating, &forms),
+                &mut scratch,
+            ),
             network: Network {
                 ip: identities.ip,
                 subnet: identities.subnet,

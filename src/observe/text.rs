@@ -13,7 +13,6 @@ const STOCK_CHARS: usize = 20;
 
 pub(super) fn observe(keyring: &Keyring, comment: &Cut<'_>) -> Text {
     let (normalised, chars) = normalise(&comment.text);
-    let normalised = zeroize::Zeroizing::new(normalised);
     let stock = chars <= SHORT_CHARS || (chars <= STOCK_CHARS && is_stock(&normalised));
     Text {
         exact: keyring.text(&normalised),

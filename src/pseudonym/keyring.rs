@@ -10,6 +10,9 @@ use zeroize::{Zeroize, ZeroizeOnDrop};
 
 use super::{Form, Kind, Pseudonym};
 
+/// A visit has at most so many characters.
+const MAX_VISIT_CHARS: usize = 64;
+
 /// 32 secret bytes, wiped from memory when dropped.
 pub struct MasterKey([u8; 32]);
 
@@ -64,6 +67,16 @@ impl MasterKey {
     fn derive(&self, context: &str) -> [u8; 32] {
         blake3::derive_key(context, &self.0)
     }
+
+    /// Secret seeds of fast hashes.
+    fn seeds<const N: usize>(&self, context: &str) -> [u64; N] {
+        let bytes = self.derive(context);
+        std::array::from_fn(|i| {
+            let mut seed = [0; 8];
+            seed.copy_from_slice(&bytes[8 * i..8 * i + 8]);
+            u64::from_le_bytes(seed)
+        })
+    }
 }
 
 impl Drop for MasterKey {
@@ -93,6 +106,7 @@ pub struct Epoch {
 pub struct EpochKeys {
     id: u32,
     keys: [[u8; 32]; Kind::COUNT],
+    occasion_seed: u64,
 }
 
 impl EpochKeys {
@@ -105,9 +119,12 @@ impl EpochKeys {
             Kind::Ip => "zhenping 2026 pseudonym of an address",
             Kind::Subnet => "zhenping 2026 pseudonym of a subnet",
             Kind::Case => "zhenping 2026 pseudonym of a case",
-            Kind::Occasion => "zhenping 2026 pseudonym of an occasion",
         };
-        Self { id: epoch.id, keys: Kind::ALL.map(|kind| epoch.secret.derive(context(kind))) }
+        Self {
+            id: epoch.id,
+            keys: Kind::ALL.map(|kind| epoch.secret.derive(context(kind))),
+            occasion_seed: epoch.secret.seeds::<1>("zhenping 2026 seed of occasions")[0],
+        }
     }
 
     /// Number of the epoch.
@@ -123,6 +140,19 @@ impl EpochKeys {
     /// The pseudonym of this kind, where the rating has such an identifier.
     pub fn pseudonym_in(&self, forms: &Form, kind: Kind) -> Option<Pseudonym> {
         forms.get(kind).map(|form| self.pseudonym(kind, form))
+    }
+
+    /// The pseudonym of case, stage and visit together, where the rating has a case. It is made from
+    /// the case's pseudonym, which is one-way already, so a fast hash does.
+    pub fn occasion_in(&self, forms: &Form, case: Option<Pseudonym>) -> Option<Pseudonym> {
+        let mut input = [0; 16 + 1 + 4 * MAX_VISIT_CHARS];
+        let (head, tail) = input.split_at_mut(16);
+        head.copy_from_slice(&case?.0);
+        let occasion = forms.occasion();
+        let length = occasion.len().min(tail.len());
+        tail[..length].copy_from_slice(&occasion[..length]);
+        let hash = xxhash_rust::xxh3::xxh3_128_with_seed(&input[..16 + length], self.occasion_seed);
+        Some(Pseudonym(hash.to_le_bytes()))
     }
 }
 
@@ -146,6 +176,7 @@ pub struct Keyring {
     previous: Option<EpochKeys>,
     digest: MasterKey,
     text: MasterKey,
+    digest_seed: u64,
     profile_seed: u64,
     gram_seeds: [u64; 2],
 }
@@ -153,19 +184,16 @@ pub struct Keyring {
 impl Keyring {
     /// Derives all keys.
     pub fn new(root: MasterKey, current: &Epoch, previous: Option<&Epoch>) -> Self {
-        let seeds = root.derive("zhenping 2026 seeds of profiles and n-grams");
-        let seed = |i: usize| {
-            let mut bytes = [0; 8];
-            bytes.copy_from_slice(&seeds[8 * i..8 * i + 8]);
-            u64::from_le_bytes(bytes)
-        };
+        let [digest_seed, profile_seed, gram_xor, gram_multiplier] =
+            root.seeds("zhenping 2026 seeds of digests, profiles and n-grams");
         Self {
             current: EpochKeys::new(current),
             previous: previous.map(EpochKeys::new),
             digest: MasterKey(root.derive("zhenping 2026 digest of a rating")),
             text: MasterKey(root.derive("zhenping 2026 hash of a normalised comment")),
-            profile_seed: seed(0),
-            gram_seeds: [seed(1), seed(2)],
+            digest_seed,
+            profile_seed,
+            gram_seeds: [gram_xor, gram_multiplier],
             root,
         }
     }
@@ -209,8 +237,11 @@ impl Keyring {
         self.root.derive(context)
     }
 
+    /// Digest of a rating's canonical bytes: a fast hash under a secret seed, made one-way by BLAKE3. Who
+    /// lacks the seed cannot look for two contents of one digest.
     pub(crate) fn digest(&self, canonical: &[u8]) -> [u8; 16] {
-        truncated(&self.digest.0, canonical).0
+        let hash = xxhash_rust::xxh3::xxh3_128_with_seed(canonical, self.digest_seed);
+        truncated(&self.digest.0, &hash.to_le_bytes()).0
     }
 
     pub(crate) fn text(&self, normalised: &str) -> Pseudonym {

@@ -63,11 +63,10 @@ macro_rules! section {
                 enum Key { $($field),+ }
                 $(if index == Key::$field as u8 {
                     const PATH: &str = concat!($root, ".", stringify!($field));
-                    self.$field = match repeat {
-                        false => $spec.read(PATH, map, reader)?,
-                        true => $spec.skip_repeat(PATH, map, reader)?,
+                    return match repeat {
+                        false => $spec.read(&mut self.$field, PATH, map, reader),
+                        true => $spec.skip_repeat(&mut self.$field, PATH, map, reader),
                     };
-                    return Ok(());
                 })+
                 Ok(())
             }

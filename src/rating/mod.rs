@@ -18,7 +18,7 @@ mod spec;
 
 use compact_str::format_compact;
 use serde::de::DeserializeSeed;
-use serde_json::de::{Deserializer, Read, SliceRead};
+use serde_json::de::{Deserializer, IoRead, Read, StrRead};
 
 pub use contract::{Aspects, Device, Network, Rater, Rating, Service, fields};
 pub use error::{ErrorCode, RatingError, Warning};
@@ -26,7 +26,7 @@ pub use object::Field;
 pub use spec::{Cut, Shape};
 
 use error::Problem;
-use object::Object;
+use object::{Object, Section};
 use spec::Reader;
 
 /// The most bytes that one rating may have. A full comment in Chinese takes 6 KiB, or 12 KiB with
@@ -54,43 +54,56 @@ pub fn parse(line: &[u8]) -> Result<Rating<'_>, RatingError> {
     if line.trim_ascii().is_empty() {
         return Err(not_json("an empty line".to_owned()));
     }
-    read(SliceRead::new(line), Reader::default()).unwrap_or_else(|syntax| mend_and_read(line, &syntax))
+    let mut rating = Rating::empty();
+    let mut reader = Reader::default();
+    let read = match std::str::from_utf8(line) {
+        Ok(text) => read(StrRead::new(text), &mut rating, &mut reader).map_err(|e| e.to_string()),
+        Err(error) => Err(format!("no UTF-8 after byte {}", error.valid_up_to())),
+    };
+    if let Err(syntax) = read {
+        rating = Rating::empty();
+        reader = Reader { mended: true, ..Reader::default() };
+        mend_and_read(line, syntax, &mut rating, &mut reader);
+    }
+    match reader.refusal {
+        Some(refusal) => Err(refusal),
+        None => {
+            rating.warnings = reader.warnings;
+            Ok(rating)
+        }
+    }
 }
 
 /// Second try. The mended text does not outlive this call, so it is read in a way that copies.
 #[cold]
-fn mend_and_read<'a>(line: &[u8], syntax: &serde_json::Error) -> Result<Rating<'a>, RatingError> {
-    // Our visitors raise no errors of their own, so the message is serde_json's: it names what was
-    // expected and where, and quotes nothing.
-    let refused = || Err(not_json(format!("a syntax error ({syntax})")));
-    let Some(mended) = repair::repair(line) else { return refused() };
-    let mut reader = Reader { mended: true, ..Reader::default() };
-    let places = mended.places;
-    reader.warn("$", format_compact!("the line was not valid JSON: mended in {places} place(s)"));
-    let copying = serde_json::de::IoRead::new(mended.json.as_slice());
-    read(copying, reader).unwrap_or_else(|_| refused())
+fn mend_and_read<'a>(line: &[u8], syntax: String, rating: &mut Rating<'a>, reader: &mut Reader) {
+    let read = repair::repair(line).is_some_and(|mended| {
+        let places = mended.places;
+        reader.warn("$", format_compact!("the line was not valid JSON: mended in {places} place(s)"));
+        read(IoRead::new(mended.json.as_slice()), rating, reader).is_ok()
+    });
+    if !read {
+        // Our visitors raise no errors of their own, so the message is serde_json's: it names what
+        // was expected and where, and quotes nothing.
+        reader.refusal = Some(not_json(format!("a syntax error ({syntax})")));
+    }
 }
 
-/// The outer result is about JSON, the inner one about the contract.
+/// Reads one object and nothing after it. An error is about JSON; what is wrong by the contract,
+/// the reader collects.
 fn read<'a, R: Read<'a>>(
     source: R,
-    mut reader: Reader,
-) -> Result<Result<Rating<'a>, RatingError>, serde_json::Error> {
+    rating: &mut Rating<'a>,
+    reader: &mut Reader,
+) -> Result<(), serde_json::Error> {
     let mut deserializer = Deserializer::new(source);
-    let object = Object::<Rating<'a>>::new(&mut reader).deserialize(&mut deserializer)?;
+    let object = Object { section: rating, reader }.deserialize(&mut deserializer)?;
     deserializer.end()?;
-    let mut rating = match object {
-        Ok(rating) => rating,
-        Err(other) => {
-            let Problem { code, found } = other.wrong_type();
-            return Ok(Err(RatingError { code, path: "$", found, allowed: "one JSON object".into() }));
-        }
-    };
-    if let Some(refusal) = reader.refusal {
-        return Ok(Err(refusal));
+    if let Err(other) = object {
+        let Problem { code, found } = other.wrong_type();
+        reader.refusal = Some(RatingError { code, path: "$", found, allowed: "one JSON object".into() });
     }
-    rating.warnings = reader.warnings;
-    Ok(Ok(rating))
+    Ok(())
 }
 
 fn not_json(found: String) -> RatingError {

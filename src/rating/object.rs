@@ -51,20 +51,14 @@ pub(super) trait Section<'a>: Sized {
 /// Number of a key that the contract does not have.
 pub(super) const UNKNOWN: u8 = u8::MAX;
 
-/// Reads an object; if the value is none, says what it is.
+/// Reads an object into its place; if the value is none, gives what it is.
 pub(super) struct Object<'r, T> {
-    reader: &'r mut Reader,
-    section: PhantomData<T>,
-}
-
-impl<'r, T> Object<'r, T> {
-    pub(super) fn new(reader: &'r mut Reader) -> Self {
-        Self { reader, section: PhantomData }
-    }
+    pub(super) section: &'r mut T,
+    pub(super) reader: &'r mut Reader,
 }
 
 impl<'de, T: Section<'de>> DeserializeSeed<'de> for Object<'_, T> {
-    type Value = Result<T, Scalar<'de>>;
+    type Value = Result<(), Scalar<'de>>;
 
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
         deserializer.deserialize_any(self)
@@ -112,27 +106,26 @@ macro_rules! other_visits {
 }
 
 impl<'de, T: Section<'de>> Visitor<'de> for Object<'_, T> {
-    type Value = Result<T, Scalar<'de>>;
+    type Value = Result<(), Scalar<'de>>;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("an object")
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-        let mut section = T::empty();
         let (mut seen, mut repeated) = (0_u64, 0_u64);
         while let Some(index) = map.next_key_seed(Key::<T>(PhantomData))? {
             let bit = 1_u64.checked_shl(index.into()).unwrap_or(0);
             if bit == 0 || repeated & bit != 0 {
                 map.next_value::<IgnoredAny>()?;
             } else {
-                section.read_field(index, seen & bit != 0, &mut map, self.reader)?;
+                self.section.read_field(index, seen & bit != 0, &mut map, self.reader)?;
             }
             repeated |= seen & bit;
             seen |= bit;
         }
         T::require(seen, self.reader);
-        Ok(Ok(section))
+        Ok(Ok(()))
     }
 
     other_visits!(scalar, seq);
@@ -179,18 +172,19 @@ impl<'a, T: Section<'a>, const REQUIRED: bool> Spec<'a> for Nested<T, REQUIRED> 
 
     fn read<A: MapAccess<'a>>(
         self,
+        section: &mut T,
         path: &'static str,
         map: &mut A,
         reader: &mut Reader,
-    ) -> Result<T, A::Error> {
-        let problem = match map.next_value_seed(Object::new(reader))? {
-            Ok(section) => return Ok(section),
+    ) -> Result<(), A::Error> {
+        let problem = match map.next_value_seed(Object { section, reader })? {
+            Ok(()) => return Ok(()),
             Err(Scalar::Null) if REQUIRED => Problem::new(ErrorCode::Missing, "null"),
-            Err(Scalar::Null) => return Ok(T::empty()),
+            Err(Scalar::Null) => return Ok(()),
             Err(other) => other.wrong_type(),
         };
         reader.set_aside(REQUIRED, path, problem, Shape::Object);
-        Ok(T::empty())
+        Ok(())
     }
 }
 
@@ -214,10 +208,11 @@ impl<'a> Spec<'a> for Texts {
 
     fn read<A: MapAccess<'a>>(
         self,
+        place: &mut Self::Value,
         path: &'static str,
         map: &mut A,
         reader: &mut Reader,
-    ) -> Result<Self::Value, A::Error> {
+    ) -> Result<(), A::Error> {
         match map.next_value_seed(Array(self))? {
             Ok(Items { kept, left_out }) => {
                 if left_out > 0 {
@@ -227,14 +222,12 @@ impl<'a> Spec<'a> for Texts {
                 if kept.iter().any(|item| reader.damaged(item)) {
                     reader.warn(path, "found damaged characters; each is read as U+FFFD");
                 }
-                Ok(Some(kept))
+                *place = Some(kept);
             }
-            Err(Scalar::Null) => Ok(None),
-            Err(other) => {
-                reader.set_aside(false, path, other.wrong_type(), self.shape());
-                Ok(None)
-            }
+            Err(Scalar::Null) => {}
+            Err(other) => reader.set_aside(false, path, other.wrong_type(), self.shape()),
         }
+        Ok(())
     }
 }
 

@@ -126,25 +126,29 @@ pub(super) trait Spec<'a>: Copy {
         Vec::new()
     }
 
-    /// Reads the value of the key that `map` stands at.
+    /// Reads the value of the key that `map` stands at into its place.
     fn read<A: MapAccess<'a>>(
         self,
+        place: &mut Self::Value,
         path: &'static str,
         map: &mut A,
         reader: &mut Reader,
-    ) -> Result<Self::Value, A::Error>;
+    ) -> Result<(), A::Error>;
 
     /// Skips a second occurrence: which of the two is meant, nobody knows.
+    #[cold]
     fn skip_repeat<A: MapAccess<'a>>(
         self,
+        place: &mut Self::Value,
         path: &'static str,
         map: &mut A,
         reader: &mut Reader,
-    ) -> Result<Self::Value, A::Error> {
+    ) -> Result<(), A::Error> {
         map.next_value::<IgnoredAny>()?;
         let problem = Problem::new(ErrorCode::DuplicateKey, "the field twice");
         reader.set_aside(Self::REQUIRED, path, problem, self.shape());
-        Ok(self.absent())
+        *place = self.absent();
+        Ok(())
     }
 }
 
@@ -177,21 +181,25 @@ impl<'a, L: Leaf<'a>> Spec<'a> for L {
 
     fn read<A: MapAccess<'a>>(
         self,
+        place: &mut Self::Value,
         path: &'static str,
         map: &mut A,
         reader: &mut Reader,
-    ) -> Result<Self::Value, A::Error> {
+    ) -> Result<(), A::Error> {
         let problem = match map.next_value_seed(Any)? {
             Scalar::Null if L::REQUIRED => Problem::new(ErrorCode::Missing, "null"),
-            Scalar::Null => return Ok(Leaf::absent(self)),
-            Scalar::Text(text) if text.is_empty() && !L::REQUIRED => return Ok(Leaf::absent(self)),
+            Scalar::Null => return Ok(()),
+            Scalar::Text(text) if text.is_empty() && !L::REQUIRED => return Ok(()),
             value => match self.accept(value, path, reader) {
-                Ok(value) => return Ok(value),
+                Ok(value) => {
+                    *place = value;
+                    return Ok(());
+                }
                 Err(problem) => problem,
             },
         };
         reader.set_aside(L::REQUIRED, path, problem, Leaf::shape(self));
-        Ok(Leaf::absent(self))
+        Ok(())
     }
 }
 
