@@ -1,5 +1,7 @@
 //! The command line: one file per command.
 
+pub mod rules;
+
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
@@ -16,13 +18,16 @@ pub struct Cli {
 }
 
 #[derive(Debug, Subcommand)]
-enum Command {}
+enum Command {
+    Rules(rules::RulesArgs),
+}
 
 /// Parses the arguments and runs the command.
 pub fn main() -> ExitCode {
     let cli = Cli::parse();
-    let result: CommandResult = match cli.command {};
-    #[allow(unreachable_code)]
+    let result: CommandResult = match cli.command {
+        Command::Rules(args) => rules::run(args),
+    };
     match result {
         Ok(code) => code,
         Err(error) => {
