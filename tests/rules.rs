@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use zhenping::catalogue::{Catalogue, FeatureVector, builtin, code_of};
+use zhenping::catalogue::{Catalogue, Feature, FeatureVector, builtin, code_of};
 use zhenping::rules::{self, Assessment, ListKeys, RuleSet, Source};
 use zhenping::time::Instant;
 use zhenping::wire::{Decision, Suspicion};
@@ -314,4 +314,19 @@ fn bounds_on_rules_and_cases_are_stated() {
         (0..=rules::MAX_FILES).map(|i| Source { name: format!("{i}.toml"), text: String::new() }).collect();
     let error = RuleSet::load(&files, &Catalogue::builtin()).unwrap_err().to_string();
     assert!(error.contains("there are 65 rule files; at most 64 are allowed"), "{error}");
+}
+
+#[test]
+fn the_examples_in_the_documentation_load() {
+    let page = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/rules.md")).unwrap();
+    let blocks = page.split("```toml\n").skip(1).filter_map(|rest| rest.split("```").next());
+    let whole = ["[[rule]]", "[[list]]", "[policy]"];
+    let text: String = blocks.filter(|block| whole.iter().any(|start| block.starts_with(start))).collect();
+    let mut catalogue = Catalogue::builtin();
+    if catalogue.find("device.accounts_24h").is_none() {
+        let accounts = catalogue.get(builtin::STARS).clone();
+        catalogue.add(Feature { name: "device.accounts_24h".to_owned(), ..accounts }).unwrap();
+    }
+    let set = RuleSet::load(&[source(&text)], &catalogue).unwrap_or_else(|problems| panic!("{problems}"));
+    assert_eq!((set.len(), set.lists().len()), (2, 1));
 }

@@ -1,9 +1,14 @@
 //! The command line: one file per command.
 
-//mod demo;
-//mod load;
+mod demo;
+mod key;
+mod ledger;
+mod load;
+mod rules;
 mod score;
 mod serve;
+mod simulate;
+mod stats;
 mod token;
 
 use std::path::Path;
@@ -35,17 +40,31 @@ pub struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    Demo(demo::DemoArgs),
     Serve(serve::ServeArgs),
     Score(score::ScoreArgs),
+    Simulate(simulate::SimulateArgs),
+    Rules(rules::RulesArgs),
+    Ledger(ledger::LedgerArgs),
+    Stats(stats::StatsArgs),
     Token(token::TokenArgs),
+    Key(key::KeyArgs),
+    Load(load::LoadArgs),
 }
 
 /// Parses the arguments and runs the command.
 pub fn main() -> ExitCode {
     let result = match Cli::parse().command {
+        Command::Demo(args) => demo::run(args),
         Command::Serve(args) => serve::run(args),
         Command::Score(args) => score::run(args),
+        Command::Simulate(args) => simulate::run(args),
+        Command::Rules(args) => rules::run(args),
+        Command::Ledger(args) => ledger::run(args),
+        Command::Stats(args) => stats::run(args),
         Command::Token(args) => token::run(args),
+        Command::Key(args) => key::run(args),
+        Command::Load(args) => load::run(args),
     };
     match result {
         Ok(code) => code,

@@ -144,7 +144,7 @@ impl Checker<'_> {
             Typed::Name(feature, _) | Typed::Code(feature) => {
                 Condition::Among { feature, values: values.into() }
             }
-            Typed::Number(number) => Condition::OneOf(Box::new((number, numbers.into()))),
+            Typed::Number(number) => one_of(number, numbers),
             Typed::Condition(_) | Typed::Text(_) => Condition::Constant(false),
         }))
     }
@@ -210,6 +210,22 @@ fn compare_numbers(test: Test, left: Number, right: Number) -> Condition {
             compare_numbers(test.mirrored(), feature, constant)
         }
         (left, right) => Condition::Compare(Box::new((test, left, right))),
+    }
+}
+
+/// `number in [ … ]`; of a feature among whole numbers in one node.
+fn one_of(number: Number, values: Vec<Number>) -> Condition {
+    let whole = |value: &Number| match value {
+        Number::Whole(Whole::Constant(value)) => Some(*value as u64),
+        _ => None,
+    };
+    match (&number, values.iter().map(whole).collect::<Option<Vec<u64>>>()) {
+        (Number::Whole(Whole::Feature(feature)), Some(mut values)) => {
+            values.sort_unstable();
+            values.dedup();
+            Condition::Among { feature: *feature, values: values.into() }
+        }
+        _ => Condition::OneOf(Box::new((number, values.into()))),
     }
 }
 

@@ -189,7 +189,7 @@ impl Condition {
         Self::Between { feature, low, high, expected: true }
     }
 
-    /// The greatest `k` for which this says that the feature is at least `k`.
+    /// The greatest `k` for which this says that the feature, a whole number, is at least `k`.
     pub(super) fn lower_bound(&self, wanted: FeatureId) -> Option<i64> {
         match self {
             Self::Within { feature, low, span, expected } if *feature == wanted => {
@@ -200,12 +200,8 @@ impl Condition {
                     false => (first == i64::MIN).then(|| last.checked_add(1)).flatten(),
                 }
             }
-            Self::OneOf(both) if both.0 == Number::Whole(Whole::Feature(wanted)) => {
-                let values = both.1.iter().map(|value| match value {
-                    Number::Whole(Whole::Constant(value)) => Some(*value),
-                    _ => None,
-                });
-                values.collect::<Option<Vec<i64>>>()?.into_iter().min()
+            Self::Among { feature, values } if *feature == wanted => {
+                values.iter().map(|&value| value as i64).min()
             }
             _ => None,
         }
@@ -337,10 +333,8 @@ impl Whole {
             }
             Self::FromReal(inner) => {
                 let value = inner.value(vector, lists)?.trunc();
-                // i64::MIN is a power of two and exact; i64::MAX is not, so the bound is 2⁶³, excluded.
-                (-9_223_372_036_854_775_808.0..9_223_372_036_854_775_808.0)
-                    .contains(&value)
-                    .then_some(value as i64)
+                // CEL leaves out both ends, ±2⁶³.
+                (value.abs() < 9_223_372_036_854_775_808.0).then_some(value as i64)
             }
             Self::If(parts) => {
                 if parts.0.truth(vector, lists)? {

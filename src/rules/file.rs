@@ -23,14 +23,16 @@ pub(super) struct Draft {
     pub(super) mutes: Vec<Text>,
 }
 
-/// Reads and checks one `[[rule]]`; `None` if too much is wrong to go on with it.
+/// Reads and checks one `[[rule]]`.
+///
+/// If something is wrong with it, what is left is its id, under which others may still name it.
 pub(super) fn read(
     mut table: Reader<'_>,
     file: usize,
     catalogue: &Catalogue,
     names: ListNames<'_>,
     problems: &mut Vec<Diagnostic>,
-) -> Option<Draft> {
+) -> Result<Draft, Option<String>> {
     let id = table.required_text("id", problems);
     let when = table.required_text("when", problems);
     let action = read_action(&mut table, problems);
@@ -79,25 +81,29 @@ pub(super) fn read(
         .map(|(zh, en)| (Template::parse(zh, catalogue, problems), Template::parse(en, catalogue, problems)));
     table.finish(problems);
 
-    let (id, why, (zh, en)) = (id?, why?, templates?);
-    let rule = Rule {
-        id: id.value.clone(),
-        when: when?.value,
-        weight: weight.map_or(0.0, |(weight, _)| weight) as f32,
-        suspect: suspect.value,
-        family: family.value,
-        action: action?,
-        state: state.value?,
-        owner: owner?.value,
-        tags: tags.into_iter().map(|tag| tag.value).collect(),
-        mutes: Vec::new(),
-        why: plain(&why),
-        zh,
-        en,
-        cases,
-        file,
+    let name = id.as_ref().map(|id| id.value.clone());
+    let assemble = move || {
+        let (id, why, (zh, en)) = (id?, why?, templates?);
+        let rule = Rule {
+            id: id.value.clone(),
+            when: when?.value,
+            weight: weight.map_or(0.0, |(weight, _)| weight) as f32,
+            suspect: suspect.value,
+            family: family.value,
+            action: action?,
+            state: state.value?,
+            owner: owner?.value,
+            tags: tags.into_iter().map(|tag| tag.value).collect(),
+            mutes: Vec::new(),
+            why: plain(&why),
+            zh,
+            en,
+            cases,
+            file,
+        };
+        Some(Draft { rule, program: program?, id, mutes })
     };
-    Some(Draft { rule, program: program?, id, mutes })
+    assemble().ok_or(name)
 }
 
 /// A key with a closed list of values: whether it stands there, and its value if that is right.

