@@ -1,5 +1,7 @@
 //! The command line: one file per command.
 
+mod ledger;
+
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
@@ -16,13 +18,16 @@ pub struct Cli {
 }
 
 #[derive(Debug, Subcommand)]
-enum Command {}
+enum Command {
+    Ledger(ledger::LedgerArgs),
+}
 
 /// Parses the arguments and runs the command.
 pub fn main() -> ExitCode {
     let cli = Cli::parse();
-    let result: CommandResult = match cli.command {};
-    #[allow(unreachable_code)]
+    let result = match cli.command {
+        Command::Ledger(args) => ledger::run(args),
+    };
     match result {
         Ok(code) => code,
         Err(error) => {

@@ -33,7 +33,7 @@ pub use entry::Entry;
 pub use error::{Damage, LogError};
 pub use reader::{Entries, LogReader, Records};
 pub use record::{EncodedRecord, Record};
-pub use verify::{Progress, Report, verify};
+pub use verify::{Progress, Report, head_of, verify};
 
 use crate::pseudonym::Pseudonym;
 
