@@ -11,7 +11,7 @@ use super::chain::Head;
 use super::error::{LogError, damage, io_error};
 use super::frame::{FRAME_BYTES, put_frame};
 use super::index::{KeyFilter, KeyKind, MappedIndex, MemoryIndex, write_index};
-use super::reader::{Entries, Records, decode};
+use super::reader::{Entries, Records, decode, open_segment};
 use super::record::{EncodedRecord, MAX_RECORD_BYTES, Record, case_fingerprint, rating_fingerprint};
 use super::recover::{self, Recovered};
 use super::scan::read_record_at;
@@ -118,7 +118,7 @@ impl EmbeddedLog {
 
         let mut shared = Shared { segments: Vec::new(), filter: KeyFilter::default(), head: Head::GENESIS };
         for pair in firsts.windows(2) {
-            let (_, after) = super::reader::open_segment(dir, pair[1])?;
+            let (_, after) = open_segment(dir, pair[1])?;
             let index = match MappedIndex::open(dir, pair[0], after) {
                 Some(index) => index,
                 None => recover::rebuild_index(dir, pair[0], after)?,
@@ -235,6 +235,25 @@ impl Log for EmbeddedLog {
 
     fn head(&self) -> Head {
         read(&self.shared).head
+    }
+
+    fn leads_to(&self, head: Head) -> Result<bool, LogError> {
+        let segment = {
+            let shared = read(&self.shared);
+            let after = shared.segments.partition_point(|segment| segment.first <= head.next_sequence);
+            match after.checked_sub(1) {
+                Some(at) if head.next_sequence <= shared.head.next_sequence => shared.segments[at].first,
+                _ => return Ok(false),
+            }
+        };
+        let (_, mut reached) = open_segment(&self.dir, segment)?;
+        let mut records = Records::start(&self.dir, segment, HEADER_BYTES as u64, Some(head.next_sequence))?;
+        while let Some((sequence, record)) = records.next()? {
+            let record =
+                Record::parse(record).map_err(|source| LogError::Undecodable { sequence, source })?;
+            reached = reached.after(record.leaf());
+        }
+        Ok(reached == head)
     }
 }
 

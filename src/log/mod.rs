@@ -20,6 +20,7 @@ pub mod record;
 mod recover;
 mod scan;
 mod segment;
+mod snapshot;
 mod tail;
 mod verify;
 
@@ -33,7 +34,8 @@ pub use entry::Entry;
 pub use error::{Damage, LogError};
 pub use reader::{Entries, LogReader, Records};
 pub use record::{EncodedRecord, Record};
-pub use verify::{Progress, Report, verify};
+pub use snapshot::{Snapshot, SnapshotWriter};
+pub use verify::{Progress, Report, head_of, verify};
 
 use crate::pseudonym::Pseudonym;
 
@@ -76,6 +78,12 @@ pub trait Log: Send + Sync {
 
     /// The next sequence, and the chain hash over all before it.
     fn head(&self) -> Head;
+
+    /// Whether the log had this head once: a snapshot with another one is not of this log.
+    ///
+    /// # Errors
+    /// The records near it cannot be read.
+    fn leads_to(&self, head: Head) -> Result<bool, LogError>;
 }
 
 /// The log's directory within a data directory.

@@ -48,6 +48,16 @@ pub struct Report {
 }
 
 impl Report {
+    const EMPTY: Self = Self {
+        segments: 0,
+        first_sequence: 0,
+        head: Head::GENESIS,
+        bytes: 0,
+        torn_bytes: 0,
+        damage: None,
+        leads_to_expected: None,
+    };
+
     /// Number of sound records.
     pub fn records(&self) -> u64 {
         self.head.next_sequence - self.first_sequence
@@ -77,15 +87,7 @@ pub fn verify(
         total_bytes += path.metadata().map_err(io_error("measure", &path))?.len();
     }
     let head = Head { next_sequence: first, ..Head::GENESIS };
-    let report = Report {
-        segments: 0,
-        first_sequence: first,
-        head,
-        bytes: 0,
-        torn_bytes: 0,
-        damage: None,
-        leads_to_expected: None,
-    };
+    let report = Report { first_sequence: first, head, ..Report::EMPTY };
     let mut verifier = Verifier { dir, report, expected, total_bytes, on_progress };
     match verifier.run(first) {
         Ok(()) => {
@@ -98,6 +100,24 @@ pub fn verify(
         Err(error) => return Err(error),
     }
     Ok(verifier.report)
+}
+
+/// The head of the log in a directory, from its last segment alone. Beside a running server it may be
+/// a group ahead of what is synced.
+///
+/// # Errors
+/// There is no log, or its last segment is damaged.
+pub fn head_of(dir: &Path) -> Result<Head, LogError> {
+    loop {
+        let Some(&last) = segment::list(dir)?.last() else { return Err(no_log(dir)) };
+        let (file, before) = open_segment(dir, last)?;
+        let report = Report { first_sequence: last, head: before, ..Report::EMPTY };
+        let mut verifier = Verifier { dir, report, expected: None, total_bytes: 0, on_progress: &mut |_| {} };
+        // Another segment may have begun in the meantime.
+        if verifier.segment(file)?.is_none() {
+            return Ok(verifier.report.head);
+        }
+    }
 }
 
 struct Verifier<'a> {
@@ -184,11 +204,13 @@ impl Verifier<'_> {
     }
 
     fn record(&mut self, frames: &Frames) -> Result<(), LogError> {
-        let sequence = self.report.head.next_sequence;
-        let record =
-            Record::parse(frames.record()).map_err(|source| LogError::Undecodable { sequence, source })?;
+        let frame_bytes = (frames.record().len() + FRAME_BYTES) as u64;
+        let record = Record::parse(frames.record()).map_err(|source| {
+            let offset = frames.offset() - frame_bytes;
+            damage(frames.path(), offset, self.report.head.next_sequence, &source.to_string())
+        })?;
         self.report.head = self.report.head.after(record.leaf());
-        self.report.bytes += (frames.record().len() + super::frame::FRAME_BYTES) as u64;
+        self.report.bytes += frame_bytes;
         self.compare();
         Ok(())
     }
