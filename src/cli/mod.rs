@@ -1,5 +1,7 @@
 //! The command line: one file per command.
 
+mod simulate;
+
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
@@ -16,13 +18,17 @@ pub struct Cli {
 }
 
 #[derive(Debug, Subcommand)]
-enum Command {}
+enum Command {
+    /// Writes a simulated city's ratings, with labels (模拟评价流量)
+    Simulate(simulate::SimulateArgs),
+}
 
 /// Parses the arguments and runs the command.
 pub fn main() -> ExitCode {
     let cli = Cli::parse();
-    let result: CommandResult = match cli.command {};
-    #[allow(unreachable_code)]
+    let result: CommandResult = match cli.command {
+        Command::Simulate(args) => simulate::run(args),
+    };
     match result {
         Ok(code) => code,
         Err(error) => {
