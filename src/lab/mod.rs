@@ -1,1 +1,3 @@
-//! placeholder
+//! The laboratory: traffic to develop, test and demonstrate against.
+
+pub mod simulate;
