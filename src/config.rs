@@ -267,9 +267,16 @@ impl Config {
     pub fn parse(text: &str, file: &Path) -> Result<Self, ConfigError> {
         let refuse = |place, message| ConfigError { file: file.to_owned(), place, message };
         let config: Self = toml::from_str(text).map_err(|error| {
-            let place = error.span().map(|span| place_of(text, span.start));
-            let hint = "; `zhenping serve --print-config` lists every setting";
-            refuse(place, format!("{}{hint}", error.message().trim_end()))
+            let start = error.span().map(|span| span.start);
+            let place = start.map(|start| place_of(text, start));
+            let setting = start.and_then(|start| setting_at(text, start));
+            let whose = setting.as_ref().map(|(name, _)| format!("{name}: ")).unwrap_or_default();
+            let allowed = setting.and_then(|(_, allowed)| allowed);
+            let hint = match allowed {
+                Some(allowed) => format!("allowed: {allowed}"),
+                None => "`zhenping serve --print-config` lists every setting".to_owned(),
+            };
+            refuse(place, format!("{whose}{}; {hint}", error.message().trim_end()))
         })?;
         match config.breaches().into_iter().next() {
             None => Ok(config),
@@ -319,6 +326,16 @@ fn offset_of(text: &str, section: &str, setting: &str) -> Option<usize> {
     let table = toml::de::DeTable::parse(text).ok()?;
     let section = table.get_ref().get(section)?.get_ref().as_table()?;
     Some(section.get(setting)?.span().start)
+}
+
+/// The known setting whose value begins at a byte offset, with its bounds.
+fn setting_at(text: &str, offset: usize) -> Option<(String, Option<String>)> {
+    let found =
+        |section: &Section, setting: &Setting| offset_of(text, section.name, setting.name) == Some(offset);
+    Config::sections().into_iter().find_map(|section| {
+        let setting = section.settings.iter().find(|setting| found(&section, setting))?;
+        Some((format!("{}.{}", section.name, setting.name), setting.allowed.clone()))
+    })
 }
 
 #[cfg(test)]

@@ -57,16 +57,22 @@ pub struct Page<T> {
     pub next: u64,
 }
 
-/// Which figures are asked for, as they came in the query. The backend knows what is allowed.
-#[derive(Clone, Debug, Default, PartialEq, Eq, serde::Deserialize)]
-#[serde(deny_unknown_fields)]
+/// Which figures are asked for: the parameters of the query as they came. The backend knows what is
+/// allowed in each.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct StatisticsQuery {
     /// What to group by.
     pub by: Option<String>,
+    /// Into which periods to cut.
+    pub per: Option<String>,
     /// First day or month.
     pub from: Option<String>,
-    /// Day or month at which to end.
+    /// Last day or month.
     pub to: Option<String>,
+    /// The department within which to look.
+    pub department: Option<String>,
+    /// Most rows.
+    pub limit: Option<String>,
 }
 
 /// Why figures could not be given.

@@ -10,6 +10,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::body::Body;
+use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, Query, State};
 use axum::http::{HeaderMap, Response, Uri};
 use axum::response::IntoResponse;
@@ -38,17 +39,22 @@ const RETRY_AFTER: Duration = Duration::from_secs(1);
 /// `GET /v1/ratings/{rating_id}/verdict`.
 pub(super) async fn verdict<B: Backend>(
     State(app): State<Arc<App<B>>>,
-    Path(rating_id): Path<String>,
+    path: Result<Path<String>, PathRejection>,
     headers: HeaderMap,
 ) -> Response<Body> {
-    response_of(revisions(app, rating_id, &headers).await)
+    response_of(revisions(app, path, &headers).await)
 }
 
-async fn revisions<B: Backend>(app: Arc<App<B>>, rating_id: String, headers: &HeaderMap) -> CallResult {
+async fn revisions<B: Backend>(
+    app: Arc<App<B>>,
+    path: Result<Path<String>, PathRejection>,
+    headers: &HeaderMap,
+) -> CallResult {
     app.admit(headers, Call::Verdicts).await?;
-    if !is_rating_id(&rating_id) {
+    let rating_id = path.ok().map(|Path(rating_id)| rating_id).filter(|rating_id| is_rating_id(rating_id));
+    let Some(rating_id) = rating_id else {
         return Err(Problem::parameter("rating_id", "1 to 128 of A-Z a-z 0-9 . _ : -"));
-    }
+    };
     let found = app.read(move |backend| backend.verdicts_of(&rating_id)).await?;
     let found = found.map_err(|error| Problem::failed("Reading the verdicts", &error))?;
     found.map(|verdicts| json_response(json(&verdicts))).ok_or_else(Problem::no_such_rating)

@@ -25,11 +25,14 @@ async fn figures<B: Backend>(app: Arc<App<B>>, uri: &Uri, headers: &HeaderMap) -
     if !app.limits.statistics_open {
         app.admit(headers, Call::Statistics).await?;
     }
-    let mut parameters = parameters(uri, &["by", "from", "to"])?;
+    let mut parameters = parameters(uri, &["by", "per", "from", "to", "department", "limit"])?;
     let query = StatisticsQuery {
         by: parameters.remove("by"),
+        per: parameters.remove("per"),
         from: parameters.remove("from"),
         to: parameters.remove("to"),
+        department: parameters.remove("department"),
+        limit: parameters.remove("limit"),
     };
     match app.read(move |backend| backend.statistics(&query)).await? {
         Ok(figures) => Ok(json_response(json(&figures))),

@@ -216,11 +216,6 @@ impl Problem {
         Self::new(StatusCode::SERVICE_UNAVAILABLE, "unavailable", "Not available", detail).retry(5)
     }
 
-    /// Any other status that the HTTP machinery gives, such as for a query that is no text.
-    pub fn other(status: StatusCode, detail: impl Into<String>) -> Self {
-        Self::new(status, "bad-request", status.canonical_reason().unwrap_or("Error"), detail)
-    }
-
     fn retry(mut self, after_s: u32) -> Self {
         self.0.retry_after_s = Some(after_s);
         self

@@ -59,10 +59,10 @@ async fn read_answer(stream: &mut TcpStream, answer: &mut Vec<u8>) -> Result<(u1
         if head.is_none() {
             head = parse_head(answer)?;
         }
-        if let Some((status, start, length)) = head {
-            if answer.len() >= start + length {
-                return Ok((status, start));
-            }
+        if let Some((status, start, length)) = head
+            && answer.len() >= start + length
+        {
+            return Ok((status, start));
         }
         if answer.len() > ANSWER_BYTES_MAX {
             return Err(Error::new(ErrorKind::InvalidData, "the answer is too long"));
