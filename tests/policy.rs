@@ -155,9 +155,9 @@ fn contests_end_as_the_design_says() {
         ("the same praise twice is a duplicate", plain(), C::RepeatSame, Reject, None),
         ("the same complaint twice is never rejected", bad, C::RepeatSame, Hold, None),
         ("an applicant who complains twice is not held", applicant(bad), C::RepeatSame, Admit, None),
-        ("one person may think again", plain(), C::RepeatChanged, Admit, None),
+        ("an applicant may think again", applicant(plain()), C::RepeatChanged, Admit, None),
         ("and complain after praise", applicant(bad), C::RepeatChanged, Admit, None),
-        ("an agent's complaint does not wait for the client", applicant(bad), C::OtherRater, Admit, None),
+        ("a stranger's change of mind waits", plain(), C::RepeatChanged, Hold, Some("case-contested")),
         ("two strangers who differ both wait", bad, C::OtherRater, Hold, Some("case-contested")),
         ("two strangers who agree count once", same(plain()), C::OtherRater, Admit, None),
         (

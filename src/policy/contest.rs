@@ -19,7 +19,7 @@ pub enum Contest {
     RepeatSame,
     /// The same rater, something differs, no `supersedes`.
     RepeatChanged,
-    /// Another rater, and neither or both are known to be the applicant.
+    /// Another rater, and neither is known to be the applicant.
     OtherRater,
     /// This is the applicant's; an earlier one is another's.
     StandsOverOther,

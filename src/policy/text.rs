@@ -15,13 +15,13 @@ pub const CODES: &[(&str, &str, &str)] = &[
     ),
     (
         "case-changed",
-        "评价人对同一办件、环节、次数再次评价且有所不同，以较后的评价为准",
-        "The rater rated the same case, stage and visit again and differently; the later rating stands",
+        "申请人对同一办件、环节、次数再次评价且星级不同，以较后的评价为准",
+        "The applicant rated the same case, stage and visit again with other stars; the later rating stands",
     ),
     (
         "case-contested",
-        "同一办件、环节、次数的评价星级不一致，无法确认以谁为准，暂缓待复核",
-        "Ratings of one case, stage and visit differ and it is not known whose stands; held for a reviewer",
+        "同一办件、环节、次数的评价星级不一致，且无法确认申请人，双方均暂缓待复核",
+        "Ratings of one case, stage and visit differ and no applicant is known; both wait for a reviewer",
     ),
     (
         "case-repeat",
