@@ -161,7 +161,7 @@ mod tests {
             let mut kept: BTreeSet<u64> = BTreeSet::new();
             for (rating, &(new_day, risk)) in offers.iter().enumerate() {
                 let rating = rating as u64;
-                if new_day == 1 && rating % 7 == 0 {
+                if new_day == 1 && rating.is_multiple_of(7) {
                     now = Instant(now.ms() + DAY_MS);
                     today.clear();
                     kept.clear();

@@ -209,7 +209,7 @@ pub fn decide(evidence: &Evidence, facts: &Facts, thresholds: &Thresholds) -> De
     Decided {
         decision,
         suspicion: named.then_some(suspicion),
-        risk: risk as f32,
+        risk,
         reasons: reasons(evidence, suspicion, wanted.hard, notes),
         second_look,
         over_budget: false,

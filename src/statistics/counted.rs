@@ -1,8 +1,6 @@
 //! What the fold is fed: the little of each log entry that figures follow from.
 
 use crate::date::Day;
-use crate::log::Entry;
-use crate::log::entry::{PublicRating, RevisionSource};
 use crate::wire::{Channel, Decision, Origin};
 
 /// One log entry as the statistics see it.
@@ -17,74 +15,6 @@ pub enum Counted<'a> {
         /// Its sequence.
         sequence: u64,
     },
-}
-
-impl<'a> Counted<'a> {
-    /// What the statistics see of a log entry.
-    pub fn of(sequence: u64, entry: &'a Entry) -> Self {
-        match entry {
-            Entry::Rating(rating) => {
-                let o = &rating.observation;
-                let s = &o.service;
-                Self::Rated(Rated {
-                    sequence,
-                    day: day(rating.day),
-                    channel: o.channel,
-                    origin: o.origin,
-                    decision: rating.outcome.decision,
-                    stars: o.stars,
-                    hall_stars: o.hall_stars,
-                    aspects: o.aspects,
-                    matter: &s.matter,
-                    department: &s.department,
-                    district: s.district.as_deref(),
-                    hall: s.hall.as_deref(),
-                    window: s.window.as_deref(),
-                    clerk: s.clerk.as_deref(),
-                    earlier: rating.supersedes_sequence,
-                })
-            }
-            Entry::Erased(public) => Self::Rated(Rated::of(sequence, public)),
-            Entry::Revision(revision) => Self::Revised(Revised {
-                sequence,
-                rating: Rated::of(revision.rating_sequence, &revision.rating),
-                revision: revision.revision,
-                decision: revision.decision,
-                by: match revision.source {
-                    RevisionSource::Lapse => By::Lapse,
-                    RevisionSource::Reviewer => By::Person,
-                    RevisionSource::Contest | RevisionSource::LookBack => By::Machine,
-                },
-            }),
-            Entry::Activation(_) | Entry::Unknown { .. } => Self::Other { sequence },
-        }
-    }
-}
-
-impl<'a> Rated<'a> {
-    fn of(sequence: u64, public: &'a PublicRating) -> Self {
-        Self {
-            sequence,
-            day: day(public.day),
-            channel: public.channel,
-            origin: public.origin,
-            decision: public.decision,
-            stars: public.stars,
-            hall_stars: public.hall_stars,
-            aspects: public.aspects,
-            matter: &public.matter,
-            department: &public.department,
-            district: public.district.as_deref(),
-            hall: public.hall.as_deref(),
-            window: public.window.as_deref(),
-            clerk: public.clerk.as_deref(),
-            earlier: public.supersedes_sequence,
-        }
-    }
-}
-
-fn day(day: crate::log::entry::Day) -> Day {
-    Day::from_number(day.0).unwrap_or_default()
 }
 
 impl Counted<'_> {

@@ -200,7 +200,7 @@ impl<'a> Reader<'a> {
         Day::from_number(i32::try_from(self.u32()?).ok()?)
     }
 
-    fn to_month(&mut self) -> Option<Month> {
+    fn month_number(&mut self) -> Option<Month> {
         Month::from_number(i32::try_from(self.u32()?).ok()?)
     }
 
@@ -233,9 +233,9 @@ impl<'a> Reader<'a> {
         open.settled_through = settled.then_some(through);
         open.unjoined = self.u64()?;
         let mut sealed = Sealed::new(settings.sealed_months);
-        sealed.from = self.to_month()?;
+        sealed.from = self.month_number()?;
         for _ in 0..self.u64()? {
-            let month = self.to_month()?;
+            let month = self.month_number()?;
             sealed.months.insert(month, self.month(&names)?);
         }
         self.0.is_empty().then_some(Statistics { settings, position, names, open, sealed })
