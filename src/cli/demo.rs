@@ -22,7 +22,9 @@ use super::serve::{AnyError, Server, log_to_stderr, runtime};
 use crate::access::{Access, Role};
 use crate::config::Config;
 use crate::http::backend::{Answer, Backend};
+use crate::lab::simulate::{City, Params};
 use crate::metrics::Metrics;
+use crate::service::Clock;
 use tally::Tally;
 pub use tally::Truth;
 use view::{Place, View};
@@ -59,11 +61,37 @@ pub struct Labelled {
     pub truth: Truth,
 }
 
+/// Runs the command.
+///
+/// # Errors
+/// As [`run_with`].
+pub fn run(args: DemoArgs) -> CommandResult {
+    run_with(args, super::open_service, simulated)
+}
+
+/// A city that gives `rate` ratings a second from now on, attacks within the first minute.
+fn simulated(seed: u64, rate: u32) -> Box<dyn Iterator<Item = Labelled> + Send> {
+    let now = Clock::Wall.now().unwrap_or_default();
+    let per_day = u64::from(rate) * 86_400;
+    match City::new(Params { seed, per_day, ..Params::demo(now) }) {
+        Ok(city) => Box::new(city.map(|rating| {
+            let mut line = Vec::with_capacity(1_024);
+            rating.write_json(&mut line);
+            Labelled { line, truth: Truth::of_label(rating.truth().label.name()) }
+        })),
+        // The rate's own bounds keep the parameters in theirs; without a city there is no traffic.
+        Err(error) => {
+            tracing::error!(%error, "no simulated ratings");
+            Box::new(std::iter::empty())
+        }
+    }
+}
+
 /// Runs the command over the service that `open` opens and the ratings that `simulate` makes from a seed.
 ///
 /// # Errors
 /// If the directory, a port or the service cannot be opened.
-pub fn run_with<B, F, I>(args: DemoArgs, open: F, simulate: impl FnOnce(u64) -> I) -> CommandResult
+pub fn run_with<B, F, I>(args: DemoArgs, open: F, simulate: impl FnOnce(u64, u32) -> I) -> CommandResult
 where
     B: Backend,
     F: FnOnce(&Config, &Path, Arc<Metrics>) -> Result<B, AnyError>,
@@ -76,7 +104,7 @@ where
     config.http.page_open = true;
     let access = Arc::new(Access::open(data)?);
     let (token, _) = access.create(Role::Intake, "demonstration", None)?;
-    let ratings = simulate(args.seed);
+    let ratings = simulate(args.seed, args.rate);
     runtime()?.block_on(async {
         let listener = bind_preferred().await?;
         let address = listener.local_addr()?;

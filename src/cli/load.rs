@@ -16,6 +16,7 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use super::CommandResult;
+use crate::lab::simulate::{City, Params, Simulated};
 use super::serve::{AnyError, runtime};
 use client::Client;
 
@@ -51,6 +52,26 @@ pub struct LoadArgs {
     /// File to which the id and decision of each rating are appended once its answer has come.
     #[arg(long, value_name = "FILE")]
     acked: Option<PathBuf>,
+}
+
+/// Runs the command.
+///
+/// # Errors
+/// As [`run_with`].
+pub fn run(args: LoadArgs) -> CommandResult {
+    run_with(args, simulated)
+}
+
+/// Ratings of a simulated city.
+fn simulated(count: usize) -> Vec<Vec<u8>> {
+    let city = City::new(Params { days: 365, ..Params::default() });
+    let written = |rating: Simulated| {
+        let mut line = Vec::with_capacity(1_024);
+        rating.write_json(&mut line);
+        line
+    };
+    // The default parameters are within their bounds.
+    city.map_or_else(|_| Vec::new(), |city| city.take(count).map(written).collect())
 }
 
 /// Runs the command; `simulate` gives so many simulated ratings where no file is named.

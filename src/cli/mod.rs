@@ -1,14 +1,12 @@
 //! The command line: one file per command.
 
 mod demo;
-mod key;
 mod ledger;
 mod load;
 mod rules;
 mod score;
 mod serve;
 mod simulate;
-mod stats;
 mod token;
 
 use std::path::Path;
@@ -46,9 +44,7 @@ enum Command {
     Simulate(simulate::SimulateArgs),
     Rules(rules::RulesArgs),
     Ledger(ledger::LedgerArgs),
-    Stats(stats::StatsArgs),
     Token(token::TokenArgs),
-    Key(key::KeyArgs),
     Load(load::LoadArgs),
 }
 
@@ -61,9 +57,7 @@ pub fn main() -> ExitCode {
         Command::Simulate(args) => simulate::run(args),
         Command::Rules(args) => rules::run(args),
         Command::Ledger(args) => ledger::run(args),
-        Command::Stats(args) => stats::run(args),
         Command::Token(args) => token::run(args),
-        Command::Key(args) => key::run(args),
         Command::Load(args) => load::run(args),
     };
     match result {

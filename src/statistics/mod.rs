@@ -12,6 +12,7 @@
 
 mod beta;
 mod counted;
+mod from_log;
 mod names;
 mod open;
 mod query;
