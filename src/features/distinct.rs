@@ -377,8 +377,17 @@ impl Recent {
         let mut index: Vec<u32> = Vec::new();
         from.list_into(&mut index, 4 * MOST)?;
         let (free, used) = halves(from.number()?);
-        let mut recent =
-            Self { windows, lows, due, ranks: vec![], live: vec![], values: vec![], free, index: index.into(), used };
+        let mut recent = Self {
+            windows,
+            lows,
+            due,
+            ranks: vec![],
+            live: vec![],
+            values: vec![],
+            free,
+            index: index.into(),
+            used,
+        };
         for _ in 0..from.count(RANKS)? {
             let (oldest, newest) = halves(from.number()?);
             let (len, dropped) = (from.number()? as u32, from.number()? as i64);

@@ -13,10 +13,10 @@ use super::evict::Sweep;
 use super::evicted::Evicted;
 use super::hot::{Hot, HotKeys, View};
 use super::keys::{KeyField, Keys};
+use super::plan;
 use super::plan::{Column, Group, MAX_COLUMNS, MAX_EVENTS, Moment, Needs, Plan, Reading, Slot, Test};
 use super::table::{EMPTY_BYTES, Table};
 use super::window::{self, Moments, Sums};
-use super::plan;
 use crate::catalogue::{FeatureId, FeatureVector};
 use crate::time::Instant;
 

@@ -231,9 +231,8 @@ pub(super) fn insert(block: &mut [u32], group: &Group, mut event: Event) {
         }
         let events = Events::of(block, group);
         let column = events.column(newest.column);
-        let same = |i: &usize| {
-            column[*i] == hash && super::plan::has(events.word(*i) as u16, newest.test_bit)
-        };
+        let same =
+            |i: &usize| column[*i] == hash && super::plan::has(events.word(*i) as u16, newest.test_bit);
         if place < len && (place..len).any(|i| same(&i)) {
             continue;
         }

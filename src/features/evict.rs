@@ -12,7 +12,6 @@ use super::arena::Block;
 use super::engine::CounterEngine;
 use super::entity::{self, Events};
 use super::mix;
-use super::table::BYTES_PER_ENTITY;
 
 /// Blocks looked at before a whole page is emptied: memory is cut into sizes that are not needed.
 const PATIENCE: usize = 8192;
@@ -35,7 +34,6 @@ pub(super) struct Sweep {
 impl CounterEngine {
     /// Evicts until one more key and its place in the table fit.
     pub(super) fn make_room_for_key(&mut self) {
-        debug_assert!(BYTES_PER_ENTITY > 0);
         while self.reserved_bytes(1) > self.limits.memory_bytes && self.table.len() > 0 {
             self.sweep_one(None);
         }
@@ -106,7 +104,8 @@ impl CounterEngine {
     /// Evicts all of the page under the hand.
     fn empty_page(&mut self, spared: Option<Block>) {
         let spared_page = |page: usize| {
-            (0..self.arena.blocks_in(page)).any(|i| spared.is_some() && self.arena.block_at(page, i) == spared)
+            (0..self.arena.blocks_in(page))
+                .any(|i| spared.is_some() && self.arena.block_at(page, i) == spared)
         };
         let pages = self.arena.pages();
         let mut page = self.sweep.page % pages;

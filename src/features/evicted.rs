@@ -79,7 +79,8 @@ impl Evicted {
         }
         self.turn(watermark);
         let line = self.line(key);
-        let all = |generation: &[u64]| Self::probes(key).all(|(word, bit)| generation[line + word] & bit != 0);
+        let all =
+            |generation: &[u64]| Self::probes(key).all(|(word, bit)| generation[line + word] & bit != 0);
         all(&self.current) || all(&self.previous)
     }
 

@@ -30,7 +30,10 @@ const MAX_SENTENCE: usize = 200;
 
 type Value<'i> = Spanned<DeValue<'i>>;
 
-pub(super) fn parse(sources: &[(String, String)], catalogue: &mut Catalogue) -> Result<CounterSet, Diagnostics> {
+pub(super) fn parse(
+    sources: &[(String, String)],
+    catalogue: &mut Catalogue,
+) -> Result<CounterSet, Diagnostics> {
     let mut reader = Reader {
         catalogue,
         conditions: Vec::new(),
@@ -48,7 +51,11 @@ pub(super) fn parse(sources: &[(String, String)], catalogue: &mut Catalogue) -> 
         }
         let text: Arc<str> = text.as_str().into();
         let errors = reader.errors.drain(..);
-        located.extend(errors.map(|diagnostic| Located { file: file.clone(), text: text.clone(), diagnostic }));
+        located.extend(errors.map(|diagnostic| Located {
+            file: file.clone(),
+            text: text.clone(),
+            diagnostic,
+        }));
     }
     if !located.is_empty() {
         return Err(Diagnostics(located));
@@ -351,9 +358,10 @@ impl Reader<'_> {
     fn language(&mut self, value: &Value<'_>) -> Result<String, Wrong> {
         let text = self.string(value, "text")?;
         if !text.contains("{value}") || text.chars().count() > MAX_SENTENCE {
-            return self.wrong(Diagnostic::new(value.span(), "not a sentence for a counter").note(format!(
-                "it contains `{{value}}` and has at most {MAX_SENTENCE} characters"
-            )));
+            return self.wrong(
+                Diagnostic::new(value.span(), "not a sentence for a counter")
+                    .note(format!("it contains `{{value}}` and has at most {MAX_SENTENCE} characters")),
+            );
         }
         Ok(text.to_owned())
     }
@@ -388,18 +396,13 @@ impl Reader<'_> {
             zh: format!("按 {keys} 统计最近 {window} 的 {of}{filter_zh}"),
             en: format!("{of} by {keys} within {window}{filter_en}"),
         };
-        let feature = Feature {
-            name: name.to_owned(),
-            kind,
-            scope: Scope::Counter,
-            unit,
-            meaning,
-            text: text.clone(),
-        };
+        let feature =
+            Feature { name: name.to_owned(), kind, scope: Scope::Counter, unit, meaning, text: text.clone() };
         match self.catalogue.add(feature) {
             Ok(id) => Ok(id),
-            Err(error @ CatalogueError::Taken(_)) => self
-                .wrong(Diagnostic::new(name_at, error.to_string()).note("each feature has a name of its own")),
+            Err(error @ CatalogueError::Taken(_)) => self.wrong(
+                Diagnostic::new(name_at, error.to_string()).note("each feature has a name of its own"),
+            ),
             Err(error @ CatalogueError::Full) => self.wrong(
                 Diagnostic::new(name_at, error.to_string())
                     .note(format!("built-in features and counters together are at most {MAX_FEATURES}")),

@@ -349,9 +349,12 @@ impl<'t> Draft<'t> {
         let moment = |moment| Reading::Moment { moment, bit, column, tail };
         let reading = match counter.measure {
             Measure::Count => Reading::Count { bit, tail },
-            Measure::Share(_) => {
-                Reading::Share { held: bit, known: self.bit_of(tests[1]), held_tail: tail, known_tail: second }
-            }
+            Measure::Share(_) => Reading::Share {
+                held: bit,
+                known: self.bit_of(tests[1]),
+                held_tail: tail,
+                known_tail: second,
+            },
             Measure::Distinct(_) => {
                 let own = newest.iter().find(|n| n.test_bit == bit && n.column == column);
                 let tail_window = index_of(&tails[usize::from(tail)].windows, &window);

@@ -42,7 +42,9 @@ impl fmt::Display for SnapshotError {
         match self {
             Self::Io(error) => write!(f, "counter snapshot: {error}"),
             Self::NotASnapshot => f.write_str("not a snapshot of counters"),
-            Self::Version(found) => write!(f, "counter snapshot of version {found}; this program reads {VERSION}"),
+            Self::Version(found) => {
+                write!(f, "counter snapshot of version {found}; this program reads {VERSION}")
+            }
             Self::OtherCounters => f.write_str("counter snapshot of other counters than are declared now"),
             Self::Damaged => f.write_str("counter snapshot is damaged"),
         }
@@ -252,7 +254,8 @@ impl CounterEngine {
         for stats in &mut engine.groups {
             let mut read = Vec::new();
             from.list_into(&mut read, 4)?;
-            let [entities, evicted, expired, filter_hits] = read.try_into().map_err(|_| SnapshotError::Damaged)?;
+            let [entities, evicted, expired, filter_hits] =
+                read.try_into().map_err(|_| SnapshotError::Damaged)?;
             *stats = GroupStats { entities, evicted, expired, filter_hits };
         }
         let filter_bytes = Self::filter_bytes(limits, set);

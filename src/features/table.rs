@@ -13,7 +13,7 @@ const FIRST_BITS: u32 = 3;
 const EMPTY: u64 = u64::MAX;
 
 /// Bytes of an empty table.
-pub(super) const EMPTY_BYTES: usize = SHARDS * 8 << FIRST_BITS;
+pub(super) const EMPTY_BYTES: usize = (SHARDS * 8) << FIRST_BITS;
 /// Bytes that a table may take for each entity: a grown shard is 3/8 full, and may
 /// have grown when it held half as many again as it holds now.
 pub(super) const BYTES_PER_ENTITY: usize = 32;
@@ -220,7 +220,7 @@ mod tests {
         #[test]
         fn the_table_is_a_map(steps in prop::collection::vec((0u64..400, any::<bool>()), 1..2_000), clustered: bool) {
             // Clustered hashes fall into one shard and share homes.
-            let hash = |key: u64| if clustered { key % 7 << 40 | key << 24 } else { mix(key + 1) };
+            let hash = |key: u64| if clustered { (key % 7) << 40 | key << 24 } else { mix(key + 1) };
             let mut table = Table::new();
             let mut map = BTreeMap::new();
             for (i, (key, add)) in steps.into_iter().enumerate() {

@@ -198,8 +198,10 @@ pub(super) fn distinct(events: Events<'_>, until: usize, low: i64, bit: u8, colu
     let counts = |i: &usize| values[*i] != 0 && has(events.word(*i) as u16, bit);
     let from = (0..until).rev().take_while(|&i| time_of(events.word(i)) > low).count();
     let span = until - from..until;
-    span.clone().filter(counts).filter(|&i| !(i + 1..span.end).any(|j| values[j] == values[i] && counts(&j))).count()
-        as u32
+    span.clone()
+        .filter(counts)
+        .filter(|&i| !(i + 1..span.end).any(|j| values[j] == values[i] && counts(&j)))
+        .count() as u32
 }
 
 /// How many of a group's windows, shortest first, the kept events cover at a time.
