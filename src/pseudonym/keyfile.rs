@@ -78,6 +78,19 @@ impl KeyFile {
         data.join("keys.toml")
     }
 
+    /// The key file that a deployment uses: the one that `ZHENPING_MASTER_KEY_FILE` names, or the one in
+    /// the data directory.
+    ///
+    /// # Errors
+    ///
+    /// If the environment holds a bare key instead.
+    pub fn in_use(data: &Path) -> Result<PathBuf, KeyError> {
+        match Source::from(data, env) {
+            Source::Named(path) | Source::Data(path) => Ok(path),
+            Source::Variable(_) => Err(KeyError::InEnvironment),
+        }
+    }
+
     /// Reads the file; if there is none, creates one with fresh keys (mode 0600, whole or not at all).
     ///
     /// # Errors
@@ -219,24 +232,59 @@ impl Keyring {
     /// If the one that applies cannot be read, is exposed or malformed. There is no falling back: that
     /// would make new pseudonyms under another key.
     pub fn open(data: &Path) -> Result<Self, KeyError> {
-        Self::open_with(data, |name| std::env::var_os(name))
+        open(&Source::from(data, env), KeyFile::load_or_create)
     }
 
-    fn open_with(data: &Path, variable: impl Fn(&str) -> Option<OsString>) -> Result<Self, KeyError> {
-        if let Some(path) = variable(FILE_VARIABLE) {
-            let path = PathBuf::from(path);
-            refuse_exposed(&path)?;
-            let text = Zeroizing::new(fs::read_to_string(&path).map_err(io_error(&path, "read"))?);
-            return match MasterKey::from_hex(text.trim()) {
-                Some(key) => Ok(Self::from_master(key)),
-                None => KeyFile::load(&path).map(KeyFile::into_keyring),
-            };
+    /// As [`Keyring::open`], but creates nothing: for a data directory that holds ratings already, whose
+    /// keys must be found, not replaced.
+    ///
+    /// # Errors
+    ///
+    /// As [`Keyring::open`], and if there is no key file.
+    pub fn open_existing(data: &Path) -> Result<Self, KeyError> {
+        open(&Source::from(data, env), KeyFile::load)
+    }
+}
+
+/// Where the keys of a deployment are.
+#[derive(Debug)]
+enum Source {
+    /// In a file that the environment names.
+    Named(PathBuf),
+    /// In the environment.
+    Variable(OsString),
+    /// In the data directory.
+    Data(PathBuf),
+}
+
+impl Source {
+    fn from(data: &Path, variable: impl Fn(&str) -> Option<OsString>) -> Self {
+        let named = variable(FILE_VARIABLE).map(|path| Self::Named(path.into()));
+        named
+            .or_else(|| variable(KEY_VARIABLE).map(Self::Variable))
+            .unwrap_or_else(|| Self::Data(KeyFile::path_in(data)))
+    }
+}
+
+fn env(name: &str) -> Option<OsString> {
+    std::env::var_os(name)
+}
+
+fn open(source: &Source, load: fn(&Path) -> Result<KeyFile, KeyError>) -> Result<Keyring, KeyError> {
+    match source {
+        Source::Named(path) => {
+            refuse_exposed(path)?;
+            let text = Zeroizing::new(fs::read_to_string(path).map_err(io_error(path, "read"))?);
+            match MasterKey::from_hex(text.trim()) {
+                Some(key) => Ok(Keyring::from_master(key)),
+                None => KeyFile::load(path).map(KeyFile::into_keyring),
+            }
         }
-        if let Some(text) = variable(KEY_VARIABLE) {
+        Source::Variable(text) => {
             let key = text.to_str().and_then(|text| MasterKey::from_hex(text.trim()));
-            return key.map(Self::from_master).ok_or(KeyError::BadVariable);
+            key.map(Keyring::from_master).ok_or(KeyError::BadVariable)
         }
-        KeyFile::load_or_create(&KeyFile::path_in(data)).map(KeyFile::into_keyring)
+        Source::Data(path) => load(path).map(KeyFile::into_keyring),
     }
 }
 
@@ -268,6 +316,8 @@ pub enum KeyError {
     },
     /// `ZHENPING_MASTER_KEY` is not a key.
     BadVariable,
+    /// The keys are in the environment, where they have no epochs.
+    InEnvironment,
     /// A rotation would destroy an epoch that look-ups still need.
     TooEarly {
         /// Age of the current epoch.
@@ -278,6 +328,11 @@ pub enum KeyError {
 impl fmt::Display for KeyError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            Self::Io { path, source, .. } if source.kind() == io::ErrorKind::NotFound => {
+                let path = path.display();
+                write!(f, "there is no key file {path}: the first start on an empty data directory makes it; ")?;
+                write!(f, "where there are ratings already, restore it from its backup")
+            }
             Self::Io { path, action, source } => {
                 write!(f, "cannot {action} the key file {}: {source}", path.display())
             }
@@ -294,6 +349,9 @@ impl fmt::Display for KeyError {
                     f,
                     "{KEY_VARIABLE} is not 64 hexadecimal digits; `openssl rand -hex 32` makes such a key"
                 )
+            }
+            Self::InEnvironment => {
+                write!(f, "the key is in {KEY_VARIABLE} and has no epochs; to rotate keys, use a key file")
             }
             Self::TooEarly { age_days } => write!(
                 f,
@@ -337,4 +395,109 @@ fn refuse_exposed(path: &Path) -> Result<(), KeyError> {
 #[cfg(not(unix))]
 fn refuse_exposed(_: &Path) -> Result<(), KeyError> {
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::pseudonym::Kind;
+
+    fn directory() -> tempfile::TempDir {
+        tempfile::tempdir().unwrap()
+    }
+
+    fn name_of(keyring: &Keyring) -> crate::pseudonym::Pseudonym {
+        keyring.pseudonym(Kind::Account, "a1").unwrap()
+    }
+
+    #[test]
+    fn a_key_file_is_made_once_and_reads_back() {
+        let data = directory();
+        let path = KeyFile::path_in(&data.path().join("deeper"));
+        let first = KeyFile::load_or_create(&path).unwrap().into_keyring();
+        let again = KeyFile::load_or_create(&path).unwrap().into_keyring();
+        assert_eq!(name_of(&first), name_of(&again));
+        let other = KeyFile::load_or_create(&data.path().join("other.toml")).unwrap().into_keyring();
+        assert_ne!(name_of(&first), name_of(&other));
+        assert_eq!(fs::read_dir(data.path().join("deeper")).unwrap().count(), 1, "nothing is left beside it");
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_key_file_that_others_may_read_is_refused_with_the_remedy() {
+        use std::os::unix::fs::PermissionsExt;
+        let data = directory();
+        let path = KeyFile::path_in(data.path());
+        KeyFile::load_or_create(&path).unwrap();
+        assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+        for mode in [0o640, 0o604] {
+            fs::set_permissions(&path, fs::Permissions::from_mode(mode)).unwrap();
+            let error = KeyFile::load_or_create(&path).unwrap_err().to_string();
+            assert!(error.contains("chmod 600"), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_rotation_keeps_the_epoch_before_and_destroys_older_ones() {
+        let data = directory();
+        let path = KeyFile::path_in(data.path());
+        let first = KeyFile::load_or_create(&path).unwrap().into_keyring();
+        let second = KeyFile::rotate(&path, false).unwrap().into_keyring();
+        assert_ne!(name_of(&first), name_of(&second));
+        assert_eq!(second.previous().unwrap().pseudonym(Kind::Account, b"a1"), name_of(&first));
+        assert_eq!(first.derive("vault"), second.derive("vault"));
+
+        let early = KeyFile::rotate(&path, false).unwrap_err();
+        assert!(matches!(early, KeyError::TooEarly { age_days: 0 }), "{early}");
+        let third = KeyFile::rotate(&path, true).unwrap();
+        assert_eq!(third.epochs().map(|(id, _)| id).collect::<Vec<_>>(), [2, 3]);
+        assert_eq!(KeyFile::load(&path).unwrap().into_keyring().current().id(), 3);
+    }
+
+    #[test]
+    fn a_broken_key_file_is_named_and_never_quoted_or_replaced() {
+        let data = directory();
+        let path = KeyFile::path_in(data.path());
+        KeyFile::load_or_create(&path).unwrap();
+        let whole = fs::read_to_string(&path).unwrap();
+        let key = whole.lines().find_map(|line| line.strip_prefix("root = ")).unwrap().trim_matches('"');
+        for broken in [
+            whole.replace("format = 1", "format = 2"),
+            whole.replace("id = 1", "id = \"one\""),
+            whole.replace(key, &key[1..]),
+            whole.replace("[[epoch]]", "[[era]]"),
+            whole[..whole.len() / 2].to_owned(),
+            String::new(),
+        ] {
+            fs::write(&path, &broken).unwrap();
+            let error = KeyFile::load_or_create(&path).unwrap_err().to_string();
+            assert!(error.contains("is not a key file") && !error.contains(&key[1..]), "{error}");
+            assert_eq!(fs::read_to_string(&path).unwrap(), broken);
+        }
+    }
+
+    #[test]
+    fn the_environment_comes_first_and_nothing_falls_back() {
+        let data = directory();
+        let hex = "0123456789abcdef".repeat(4);
+        let with = |name: &'static str, value: OsString| {
+            let source = Source::from(data.path(), move |asked| (asked == name).then(|| value.clone()));
+            open(&source, KeyFile::load)
+        };
+        let by_variable = with(KEY_VARIABLE, format!("{hex}\n").into()).unwrap();
+        assert!(matches!(with(KEY_VARIABLE, "short".into()), Err(KeyError::BadVariable)));
+
+        let named = data.path().join("named");
+        KeyFile::load_or_create(&named).unwrap();
+        let by_key_file = with(FILE_VARIABLE, named.clone().into()).unwrap();
+        assert_ne!(name_of(&by_key_file), name_of(&by_variable));
+        // Written into the file that exists, so that its mode stays.
+        fs::write(&named, &hex).unwrap();
+        let by_bare_file = with(FILE_VARIABLE, named.into()).unwrap();
+        assert_eq!(name_of(&by_bare_file), name_of(&by_variable));
+
+        let missing = with(FILE_VARIABLE, data.path().join("missing").into()).unwrap_err();
+        assert!(matches!(missing, KeyError::Io { .. }), "{missing}");
+        assert!(!KeyFile::path_in(data.path()).exists());
+    }
 }
