@@ -74,7 +74,7 @@ impl RuleSet {
     /// its decision, nothing else.
     pub fn evaluate(&self, vector: &FeatureVector, lists: &ListsAt<'_>, out: &mut Assessment) {
         out.clear();
-        let fires = |rule: RuleIndex| self.programs[rule.index()].truth_with(vector, lists) == Some(true);
+        let fires = |rule: RuleIndex| self.programs[rule.index()].holds_with(vector, lists);
 
         let mut muted = Mask::default();
         for &rule in &self.allow {
