@@ -69,7 +69,7 @@ fn set_of_80(c: &mut Criterion) {
     let vector = vector(&catalogue, accounts);
     let rule = |i: usize| {
         // Every tenth rule fires; the others fail at their last term.
-        let last = if i % 10 == 0 { "timing.dwell_s < 3.5" } else { "timing.dwell_s < 1.5" };
+        let last = if i.is_multiple_of(10) { "timing.dwell_s < 3.5" } else { "timing.dwell_s < 1.5" };
         let families = ["device", "rater", "timing", "network"];
         format!(
             "[[rule]]\nid = \"r{i}\"\nwhen = \"device.accounts_24h >= {} && device.class == 'personal' && \

@@ -122,6 +122,16 @@ impl Program {
         }
     }
 
+    /// Whether the condition definitely holds, with the members of the lists that it names: as
+    /// [`Self::truth_with`] is `Some(true)`, and sooner.
+    #[inline]
+    pub fn holds_with<M: Membership>(&self, vector: &FeatureVector, lists: &M) -> bool {
+        match &self.body {
+            Body::Condition(condition) => condition.holds(vector, lists),
+            Body::Number(_) => false,
+        }
+    }
+
     /// The number; a condition counts 1 where it holds and 0 where it does not. `None` where it is
     /// unknown.
     #[inline]

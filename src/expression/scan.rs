@@ -199,7 +199,7 @@ impl Scanner<'_> {
     }
 
     fn number(&mut self) -> Result<(), Diagnostic> {
-        let rest = self.source[self.at..].as_bytes();
+        let rest = &self.source.as_bytes()[self.at..];
         let mut len = 1;
         while let Some(&byte) = rest.get(len) {
             let sign = matches!(byte, b'+' | b'-') && matches!(rest[len - 1], b'e' | b'E');

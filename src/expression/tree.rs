@@ -208,7 +208,10 @@ impl Condition {
     }
 
     /// The value in Kleene's logic.
+    #[inline]
     pub(super) fn truth<M: Membership>(&self, vector: &FeatureVector, lists: &M) -> Option<bool> {
+        // The two nodes that rules are made of are met here, in the caller's loop, and not behind
+        // a call.
         match self {
             Self::Within { feature, low, span, expected } => {
                 let inside = vector.raw(*feature).wrapping_sub(*low) <= *span;
@@ -219,6 +222,25 @@ impl Condition {
                 let inside = *low <= value && value <= *high;
                 vector.is_present(*feature).then_some(inside == *expected)
             }
+            other => other.composed(vector, lists),
+        }
+    }
+
+    /// Whether the value is definitely true. Stops at the first part that is not, be it false or
+    /// unknown.
+    #[inline]
+    pub(super) fn holds<M: Membership>(&self, vector: &FeatureVector, lists: &M) -> bool {
+        match self {
+            Self::All(parts) => parts.iter().all(|part| part.truth(vector, lists) == Some(true)),
+            other => other.truth(vector, lists) == Some(true),
+        }
+    }
+
+    #[inline(never)]
+    fn composed<M: Membership>(&self, vector: &FeatureVector, lists: &M) -> Option<bool> {
+        match self {
+            // Met by `truth`.
+            Self::Within { .. } | Self::Between { .. } => self.truth(vector, lists),
             Self::All(parts) => settle(parts, false, vector, lists),
             Self::Any(parts) => settle(parts, true, vector, lists),
             Self::Not(inner) => inner.truth(vector, lists).map(|value| !value),

@@ -73,8 +73,12 @@ impl RuleSet {
     /// reject come before those that hold and those that weigh. Muting stops a rule's weight and
     /// its decision, nothing else.
     pub fn evaluate(&self, vector: &FeatureVector, lists: &ListsAt<'_>, out: &mut Assessment) {
+        debug_assert!(
+            vector.len() >= self.width,
+            "the vector is of the catalogue that the rules were checked against"
+        );
         out.clear();
-        let fires = |rule: RuleIndex| self.programs[rule.index()].truth_with(vector, lists) == Some(true);
+        let fires = |rule: RuleIndex| self.programs[rule.index()].holds_with(vector, lists);
 
         let mut muted = Mask::default();
         for &rule in &self.allow {

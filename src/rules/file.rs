@@ -180,13 +180,13 @@ fn check_action(
             problems.push(Diagnostic::new(span, message).note("an allow rule has `then = \"allow\"`"));
         }
     }
-    if let Some((weight, span)) = weight.filter(|_| !allow) {
-        if weight.abs() > MAX_WEIGHT || (*weight == 0.0 && action == Action::Weigh) {
-            problems.push(
-                Diagnostic::new(span.clone(), format!("a weight of {weight} makes no sense"))
-                    .note(format!("log-odds other than 0, from -{MAX_WEIGHT} to {MAX_WEIGHT}")),
-            );
-        }
+    if let Some((weight, span)) = weight.filter(|_| !allow)
+        && (weight.abs() > MAX_WEIGHT || (*weight == 0.0 && action == Action::Weigh))
+    {
+        problems.push(
+            Diagnostic::new(span.clone(), format!("a weight of {weight} makes no sense"))
+                .note(format!("log-odds other than 0, from -{MAX_WEIGHT} to {MAX_WEIGHT}")),
+        );
     }
 }
 

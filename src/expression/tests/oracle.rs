@@ -202,7 +202,7 @@ impl Builder {
     }
 
     fn bool(&mut self, depth: usize) -> Expr {
-        let kind = if depth == 0 { self.pick(5) } else { self.pick(13) };
+        let kind = if depth == 0 { self.pick(5) } else { self.pick(14) };
         match kind {
             0 | 1 => Expr::Feature(self.one(BOOLS)),
             2 => Expr::Bool(self.pick(2) == 0),
@@ -223,7 +223,8 @@ impl Builder {
                 let what = self.number(depth - 1);
                 Expr::NumberIn(Box::new(what), vec![self.int(0), self.double_constant()])
             }
-            _ => self.conditional(depth, Self::bool),
+            12 => self.conditional(depth, Self::bool),
+            _ => Expr::Has(self.one(&["timing.dwell_s", "rater.ratings", "device.class"])),
         }
     }
 
@@ -392,8 +393,10 @@ proptest! {
         let source = expr.source();
         if let Ok(program) = Program::compile(&source, &catalogue, Allowed::Everything) {
             let (values, texts) = situation(&numbers, missing);
-            let ours = program.truth(&vector_of(&catalogue, &values, &texts)).map(Known::Bool);
-            prop_assert_eq!(ours, naive(&expr, &values, &texts), "{}", source);
+            let vector = vector_of(&catalogue, &values, &texts);
+            let ours = program.truth(&vector);
+            prop_assert_eq!(ours.map(Known::Bool), naive(&expr, &values, &texts), "{}", source);
+            prop_assert_eq!(program.holds_with(&vector, &NoLists), ours == Some(true), "{}", source);
         }
     }
 }
