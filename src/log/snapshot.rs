@@ -189,7 +189,7 @@ impl Snapshot {
         let file = File::open(path).map_err(io_error("open", path))?;
         // SAFETY: the file got its name by a rename when it was whole and durable, and is only ever
         // removed after that, never written to.
-        let map = unsafe { Mmap::map(&file) }.map_err(io_error("map", path))?;
+        let Ok(map) = (unsafe { Mmap::map(&file) }) else { return Ok(None) };
         Ok(check(&map).map(|(head, sections)| Self { map, head, sections }))
     }
 }
