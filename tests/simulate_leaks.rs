@@ -3,15 +3,18 @@
 //! every such tree, not just the greedy one. Abuse must show in structure (who shares what with whom,
 //! when), which no single rating has.
 //!
-//! Criteria, on a default fortnight:
+//! Criteria, on default fortnights of four seeds:
 //! 1. no tree of depth two reaches a balanced accuracy above 0.80, among all ratings, among the good
 //!    ones and among the bad ones;
 //! 2. no leaf of such a tree (two conditions together) that catches at least 20 % of the abuse has a
-//!    precision above 0.5 at the natural prevalence;
-//! 3. no single condition that holds for 40 abusive ratings or more has a precision above 0.8.
+//!    precision above 0.5 at the natural prevalence of 2 %; among bad ratings, where a quarter is
+//!    abusive to begin with, 0.75;
+//! 3. no single condition that holds for 1 % of the abusive ratings or more, and for 40 of them, has a
+//!    precision above 0.8.
 //!
 //! The trees are judged on the ratings they were chosen by, which overstates them: the tests err on the
-//! strict side.
+//! strict side. Four seeds, because one fortnight has only some fifteen malicious campaigns, each with
+//! its own habits, and a tree can learn those by heart.
 
 use serde_json::Value;
 use zhenping::lab::simulate::{City, Params};
@@ -24,64 +27,71 @@ struct Row {
     features: Vec<f64>,
     abusive: bool,
     bad: bool,
+    /// How many ratings it stands for.
+    stands_for: f64,
 }
 
 #[test]
 fn no_shallow_tree_over_raw_fields_separates_abuse_from_honest_ratings() {
-    let (names, rows) = rows(4);
-    for (what, chosen) in [
-        ("all ratings", rows.iter().collect::<Vec<&Row>>()),
-        ("good ratings", rows.iter().filter(|r| !r.bad).collect()),
-        ("bad ratings", rows.iter().filter(|r| r.bad).collect()),
-    ] {
-        let table = Table::new(&chosen, names.len());
-        let single = table.best_condition(40.0);
-        let tree = table.best_tree();
-        println!(
-            "{what}: {} abusive of {}; best tree {:.3} ({}); best leaf {:.3} ({}); best condition {:.3} ({})",
-            table.abusive,
-            chosen.len(),
-            tree.accuracy,
-            tree.tree.describe(&names),
-            tree.precision,
-            tree.leaf.describe(&names),
-            single.0,
-            single.1.describe(&names)
-        );
-        assert!(
-            tree.accuracy <= 0.80,
-            "{what}: balanced accuracy {:.3} by {}",
-            tree.accuracy,
-            tree.tree.describe(&names)
-        );
-        assert!(
-            tree.precision <= 0.50,
-            "{what}: precision {:.3} by {}",
-            tree.precision,
-            tree.leaf.describe(&names)
-        );
-        assert!(single.0 <= 0.80, "{what}: precision {:.3} by {}", single.0, single.1.describe(&names));
+    let mut rows = Rows::default();
+    for seed in 1..=4 {
+        rows.add(seed);
+    }
+    let all: Vec<&Row> = rows.rows.iter().collect();
+    let (bad, good): (Vec<&Row>, Vec<&Row>) = all.iter().partition(|r| r.bad);
+    for (what, chosen, precise) in
+        [("all ratings", all, 0.5), ("good ratings", good, 0.5), ("bad ratings", bad, 0.75)]
+    {
+        let table = Table::new(&chosen, rows.names.len());
+        let (precision, condition) = table.best_condition((0.01 * table.abusive).max(40.0));
+        let best = table.best_tree();
+        let tree = best.tree.describe(&rows.names);
+        let leaf = best.leaf.describe(&rows.names);
+        let condition = condition.describe(&rows.names);
+        println!("{what}: {} abusive, {} honest", table.abusive, table.honest);
+        println!("  best tree      {:.3}  {tree}", best.accuracy);
+        println!("  best leaf      {:.3}  {leaf}", best.precision);
+        println!("  best condition {precision:.3}  {condition}");
+        assert!(best.accuracy <= 0.80, "{what}: balanced accuracy {:.3} by {tree}", best.accuracy);
+        assert!(best.precision <= precise, "{what}: precision {:.3} by {leaf}", best.precision);
+        assert!(precision <= 0.80, "{what}: precision {precision:.3} by {condition}");
     }
 }
 
-/// The features of every abusive rating of a default run, and of the honest ones.
-fn rows(seed: u64) -> (Vec<String>, Vec<Row>) {
-    let city = City::new(Params { seed, ..Params::default() }).unwrap();
-    let (mut names, mut rows, mut line) = (Vec::new(), Vec::new(), Vec::new());
-    for rating in city {
-        line.clear();
-        rating.write_json(&mut line);
-        let json: Value = serde_json::from_slice(&line).unwrap();
-        let mut features = Vec::with_capacity(128);
-        extract(&json, &mut |name, value| {
-            if rows.is_empty() {
-                names.push(name.to_owned());
+/// The features of ratings: all abusive and all bad ones, and of the honest good ones every
+/// [`THINNING`]th.
+#[derive(Default)]
+struct Rows {
+    names: Vec<String>,
+    rows: Vec<Row>,
+}
+
+const THINNING: usize = 40;
+
+impl Rows {
+    fn add(&mut self, seed: u64) {
+        let mut line = Vec::new();
+        let city = City::new(Params { seed, ..Params::default() }).unwrap();
+        for (i, rating) in city.enumerate() {
+            let (abusive, bad) = (!rating.truth().label.is_honest(), rating.is_bad());
+            if !abusive && !bad && i % THINNING != 0 {
+                continue;
             }
-            features.push(value);
-        });
-        rows.push(Row { features, abusive: !rating.truth().label.is_honest(), bad: rating.is_bad() });
+            line.clear();
+            rating.write_json(&mut line);
+            let json: Value = serde_json::from_slice(&line).unwrap();
+            let mut features = Vec::with_capacity(128);
+            let first = self.rows.is_empty();
+            extract(&json, &mut |name, value| {
+                if first {
+                    self.names.push(name.to_owned());
+                }
+                features.push(value);
+            });
+            let stands_for = if abusive || bad { 1.0 } else { THINNING as f64 };
+            self.rows.push(Row { features, abusive, bad, stands_for });
+        }
     }
-    (names, rows)
 }
 
 /// Raw fields as numbers: values, presence, and one-hot vocabularies.
@@ -220,7 +230,7 @@ struct Best {
     leaf: Conditions,
 }
 
-/// Ratings with every feature cut into bins. Honest ratings are thinned and weighted back.
+/// Ratings with every feature cut into bins.
 struct Table {
     thresholds: Vec<Vec<f64>>,
     bins: Vec<Vec<u8>>,
@@ -232,28 +242,15 @@ struct Table {
 
 impl Table {
     fn new(rows: &[&Row], features: usize) -> Self {
-        let abusive = rows.iter().filter(|r| r.abusive).count();
-        let step = ((rows.len() - abusive) / (2 * abusive).max(4_000)).max(1);
-        let (mut kept, mut weights, mut honest) = (Vec::new(), Vec::new(), 0);
-        for row in rows {
-            if row.abusive {
-                kept.push(*row);
-                weights.push((0.0, 1.0));
-                continue;
-            }
-            if honest % step == 0 {
-                kept.push(*row);
-                weights.push((step as f64, 0.0));
-            }
-            honest += 1;
-        }
+        let weights: Vec<(f64, f64)> =
+            rows.iter().map(|r| if r.abusive { (0.0, r.stands_for) } else { (r.stands_for, 0.0) }).collect();
         let thresholds: Vec<Vec<f64>> = (0..features)
             .map(|f| {
                 // Quantiles of both classes, so that neither hides in one bin.
                 let mut cuts = Vec::new();
                 for class in [true, false] {
                     let mut values: Vec<f64> =
-                        kept.iter().filter(|r| r.abusive == class).map(|r| r.features[f]).collect();
+                        rows.iter().filter(|r| r.abusive == class).map(|r| r.features[f]).collect();
                     values.sort_unstable_by(f64::total_cmp);
                     cuts.extend((0..BINS / 2).map(|i| values[i * values.len() / (BINS / 2)]));
                 }
@@ -262,14 +259,14 @@ impl Table {
                 cuts
             })
             .collect();
-        let bins = kept
+        let bins = rows
             .iter()
             .map(|row| {
                 (0..features).map(|f| thresholds[f].partition_point(|&t| t < row.features[f]) as u8).collect()
             })
             .collect();
-        let honest = weights.iter().map(|w| w.0).sum();
-        Self { thresholds, bins, weights, abusive: abusive as f64, honest }
+        let (honest, abusive) = weights.iter().fold((0.0, 0.0), |a, w| (a.0 + w.0, a.1 + w.1));
+        Self { thresholds, bins, weights, abusive, honest }
     }
 
     /// Weights (honest, abusive) per feature and bin, over the ratings that `keep` keeps.

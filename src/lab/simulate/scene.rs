@@ -203,8 +203,8 @@ impl Scene<'_> {
             let own_phone = dice.chance(if age == Age::Lent { 0.3 + 0.5 * careful } else { 0.6 * careful });
             let device = if own_phone { phone_of(seed, who.index) } else { devices[i / per_device] };
             let line = match dice.unit() {
-                x if x < 0.35 + 0.4 * careful => Line::Own,
-                x if x < 0.82 => shared,
+                x if x < if age == Age::Lent { 0.85 } else { 0.35 + 0.4 * careful } => Line::Own,
+                x if x < if age == Age::Lent { 0.96 } else { 0.85 } => shared,
                 _ => Line::Exits,
             };
             hands.push(Hand { who, device, line });

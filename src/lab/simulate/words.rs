@@ -104,6 +104,12 @@ pub(super) fn complaint(dice: &mut impl Source, event: &Event, topic: Topic) -> 
     text.maybe(0.75, OPENINGS);
     text.one(topic.facts());
     text.maybe(0.55, topic.facts());
+    if text.dice.chance(0.18) {
+        // Some tell the whole story.
+        text.one(topic.facts());
+        text.one(CONSEQUENCES);
+        text.one(Topic::Runaround.facts());
+    }
     text.maybe(0.55, CONSEQUENCES);
     text.maybe(0.4, DEMANDS);
     text.maybe(0.35, ENDINGS);

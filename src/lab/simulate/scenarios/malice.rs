@@ -29,14 +29,15 @@ pub(super) fn one_grudge(scene: &mut Scene<'_>) {
             hand.who.account = 1 + (i % 63) as u8;
         }
     }
-    let story = Story::new(&mut scene.dice, Topic::Attitude);
+    let topic = *scene.dice.pick(&Topic::COMMON);
+    let story = Story::new(&mut scene.dice, topic);
     for at in scene.moments(Rhythm::Online, scene.size) {
         let way = scene.way(at);
         let mut hand = *scene.dice.pick(&hands);
         if wiped {
             hand.device.wipe(&mut scene.dice);
         }
-        let mut rating = attack(scene, way, office, &hand, at);
+        let mut rating = attack(scene, way, office, &hand, topic, at);
         retell(scene, &mut rating, &story);
         scene.enter(rating);
     }
@@ -50,11 +51,12 @@ pub(super) fn brigade_one_text(scene: &mut Scene<'_>) {
         scene.client_rating(Way::App, office, at).event
     };
     let text = words::letter(&mut scene.dice, &event, Letter::Attack);
+    let topic = *scene.dice.pick(&Topic::COMMON);
     let touch = 0.1 + 0.6 * scene.skill;
     for at in scene.moments(Rhythm::Online, scene.size) {
         let way = scene.way(at);
         let hand = *scene.dice.pick(&hands);
-        let mut rating = attack(scene, way, office, &hand, at);
+        let mut rating = attack(scene, way, office, &hand, topic, at);
         if scene.dice.chance(0.92) {
             let text = words::copy(&mut scene.dice, &text, touch);
             rating.paste(&mut scene.dice, text);
@@ -71,7 +73,7 @@ pub(super) fn brigade_own_words(scene: &mut Scene<'_>) {
     for at in scene.moments(Rhythm::Online, scene.size) {
         let way = scene.way(at);
         let hand = *scene.dice.pick(&hands);
-        let mut rating = attack(scene, way, office, &hand, at);
+        let mut rating = attack(scene, way, office, &hand, topic, at);
         retell(scene, &mut rating, &story);
         scene.enter(rating);
     }
@@ -83,7 +85,8 @@ pub(super) fn poured_into_outage(scene: &mut Scene<'_>) {
     let victims = scene.dice.between(35, 80) as usize;
     let ratings = crowds::outage_victims(scene, office, victims);
     let said: Vec<String> = ratings.iter().filter_map(|r| r.comment.as_deref().map(str::to_owned)).collect();
-    let story = Story::new(&mut scene.dice, Topic::Outage);
+    let topic = Topic::Outage;
+    let story = Story::new(&mut scene.dice, topic);
     for rating in ratings {
         scene.bystander(rating, "outage");
     }
@@ -92,7 +95,7 @@ pub(super) fn poured_into_outage(scene: &mut Scene<'_>) {
     for at in scene.moments(Rhythm::Online, scene.size) {
         let way = scene.way(at);
         let hand = *scene.dice.pick(&hands);
-        let mut rating = attack(scene, way, office, &hand, at);
+        let mut rating = attack(scene, way, office, &hand, topic, at);
         if !said.is_empty() && scene.dice.chance(0.75) {
             let text = scene.dice.pick(&said).clone();
             let text = words::copy(&mut scene.dice, &text, 0.2 + 0.6 * scene.skill);
@@ -151,18 +154,18 @@ fn brigade(scene: &mut Scene<'_>) -> (Office, Vec<Hand>) {
 }
 
 /// A bad rating of `office` by `hand`: with somebody's real case, with none, or with an invented one.
-fn attack(scene: &mut Scene<'_>, way: Way, office: Office, hand: &Hand, at: i64) -> Simulated {
+fn attack(scene: &mut Scene<'_>, way: Way, office: Office, hand: &Hand, topic: Topic, at: i64) -> Simulated {
     // Against a clerk it names the window even online, as many honest clients do.
     let way = if way.in_hall() && office.post.is_none() { Way::Wechat } else { way };
     let mut rating = scene.rating_in_others_case(way, office, hand.who, at);
     let way_round = scene.dice.unit();
-    if way_round < 0.35 - 0.2 * scene.skill {
+    if way_round < 0.2 - 0.12 * scene.skill {
         scene.drop_case(&mut rating);
-    } else if way_round < 0.6 - 0.35 * scene.skill {
+    } else if way_round < 0.36 - 0.2 * scene.skill {
         scene.invent_case(&mut rating);
-    } else if way_round < 0.68 {
+    } else if way_round < 0.42 {
         scene.reuse_case(&mut rating);
-    } else if way_round < 0.9 {
+    } else if way_round < 0.78 {
         // Anybody can make themselves the applicant of a case by applying for something.
         rating.event.applicant = Some(hand.who.index);
     }
@@ -171,7 +174,7 @@ fn attack(scene: &mut Scene<'_>, way: Way, office: Office, hand: &Hand, at: i64)
     } else {
         scene.world.fill_rater(&mut scene.dice, &mut rating, hand.who);
     }
-    scene.judge(&mut rating, Mood::Bad(Topic::Attitude));
+    scene.judge(&mut rating, Mood::Bad(topic));
     rating
 }
 
