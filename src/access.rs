@@ -477,10 +477,7 @@ mod tests {
         let (_, second) = access.create(Role::Operator, "second", None).unwrap();
         access.revoke(first.id).unwrap();
         let listed = access.list().unwrap();
-        assert_eq!(
-            listed.iter().map(|record| record.standing()).collect::<Vec<_>>(),
-            ["revoked", "valid"]
-        );
+        assert_eq!(listed.iter().map(|record| record.standing()).collect::<Vec<_>>(), ["revoked", "valid"]);
         assert_eq!(listed[1], second);
         let revoked = listed[0].revoked;
         access.revoke(first.id).unwrap();

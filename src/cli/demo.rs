@@ -59,8 +59,7 @@ pub struct Labelled {
     pub due: Duration,
 }
 
-/// Runs the command over the service that `open` opens and the ratings that `simulate` makes, in their
-/// order of arrival, from a seed and a rate per second.
+/// Runs the command over the service that `open` opens and the ratings that `simulate` makes from a seed.
 ///
 /// # Errors
 /// If the directory, a port or the service cannot be opened.
