@@ -31,8 +31,6 @@ use view::{Place, View};
 
 /// The port that is taken if it is free.
 const PORT_PREFERRED: u16 = 8686;
-/// How often ratings are handed over; the rate is spread evenly over these.
-const TICK: Duration = Duration::from_millis(20);
 /// Simulated ratings made ahead.
 const MADE_AHEAD: usize = 1_024;
 /// Ratings whose answers are awaited at once; beyond, the simulation waits.
@@ -45,7 +43,7 @@ pub struct DemoArgs {
     #[arg(long, value_name = "S", value_parser = clap::value_parser!(u64).range(1..=86_400))]
     seconds: Option<u64>,
     /// Simulated ratings a second.
-    #[arg(long, value_name = "N", default_value_t = 200, value_parser = clap::value_parser!(u32).range(1..=20_000))]
+    #[arg(long, value_name = "N", default_value_t = 200, value_parser = clap::value_parser!(u32).range(1..=1_000))]
     rate: u32,
     /// What the simulation grows from: one seed, one city.
     #[arg(long, value_name = "N", default_value_t = 1)]
@@ -59,6 +57,8 @@ pub struct Labelled {
     pub line: Vec<u8>,
     /// What it truly is.
     pub truth: Truth,
+    /// When it arrives, from the beginning of the demonstration on.
+    pub due: Duration,
 }
 
 /// Runs the command.
@@ -118,8 +118,7 @@ where
         let place = Place { address, token, directory: data.display().to_string() };
         let mut view = View::new(place, std::io::stdout().is_terminal());
         view.open();
-        let traffic =
-            tokio::spawn(drive(Arc::clone(&backend), ratings, args.rate, Arc::clone(&tally), stopping));
+        let traffic = tokio::spawn(drive(Arc::clone(&backend), ratings, Arc::clone(&tally), stopping));
         let serving = tokio::spawn(server.run(listener));
         watch_until_the_end(&backend, &mut view, &tally, args.seconds).await;
         stop.send_replace(true);
@@ -183,42 +182,36 @@ async fn stop_signal() {
     }
 }
 
-/// Hands the ratings to the service at their rate and keeps what became of each.
-async fn drive<B, I>(
-    backend: Arc<B>,
-    ratings: I,
-    rate: u32,
-    tally: Arc<Tally>,
-    mut stopping: watch::Receiver<bool>,
-) where
+/// Hands each rating to the service when it is due, and keeps what became of it.
+async fn drive<B, I>(backend: Arc<B>, ratings: I, tally: Arc<Tally>, mut stopping: watch::Receiver<bool>)
+where
     B: Backend,
     I: Iterator<Item = Labelled> + Send + 'static,
 {
     let (made, mut ready) = mpsc::channel(MADE_AHEAD);
     // Simulating takes a processor's time, so it has a thread of its own; it ends when nobody takes more.
     std::thread::spawn(move || {
-        ratings.map(|rating| made.blocking_send(rating)).take_while(Result::is_ok).for_each(drop)
+        for rating in ratings {
+            if made.blocking_send(rating).is_err() {
+                return;
+            }
+        }
     });
     let (submitted, awaited) = mpsc::channel(AWAITED_MAX);
     let answers = tokio::spawn(keep_answers(awaited, tally));
-    let mut ticks = tokio::time::interval(TICK);
-    ticks.set_missed_tick_behavior(MissedTickBehavior::Skip);
-    let (began, mut sent) = (tokio::time::Instant::now(), 0);
-    'ticks: loop {
-        tokio::select! {
-            biased;
-            _ = stopping.wait_for(|stopping| *stopping) => break,
-            _ = ticks.tick() => {}
-        }
-        let due = (began.elapsed().as_secs_f64() * f64::from(rate)) as u64;
-        while sent < due {
-            let Some(Labelled { line, truth }) = ready.recv().await else { break 'ticks };
+    let began = tokio::time::Instant::now();
+    let hand_over = async {
+        while let Some(Labelled { line, truth, due }) = ready.recv().await {
+            tokio::time::sleep_until(began + due).await;
             let answer = backend.submit(Bytes::from(line));
             if submitted.send((truth, answer)).await.is_err() {
-                break 'ticks;
+                return;
             }
-            sent += 1;
         }
+    };
+    tokio::select! {
+        _ = stopping.wait_for(|stopping| *stopping) => {}
+        () = hand_over => {}
     }
     drop(submitted);
     // It can only have been cancelled, which happens when the process ends.

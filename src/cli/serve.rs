@@ -1,11 +1,13 @@
 //! `zhenping serve`: runs the service until it is told to stop.
 
+mod rule_files;
+
 use std::io::IsTerminal;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use clap::Args;
 use tokio::net::TcpListener;
@@ -19,7 +21,6 @@ use crate::http::App;
 use crate::http::backend::Backend;
 use crate::http::server;
 use crate::metrics::Metrics;
-use crate::time::Instant;
 
 /// How often a running server looks whether tokens were made or revoked beside it.
 const TOKEN_POLL: Duration = Duration::from_millis(500);
@@ -99,6 +100,7 @@ pub struct Server<B> {
     pub app: Arc<App<B>>,
     /// Send `true` to stop.
     pub stop: Arc<watch::Sender<bool>>,
+    rules_poll: Duration,
 }
 
 impl<B: Backend> Server<B> {
@@ -106,15 +108,18 @@ impl<B: Backend> Server<B> {
     pub fn new(backend: Arc<B>, access: Arc<Access>, metrics: Arc<Metrics>, config: &Config) -> Self {
         let (stop, stopping) = watch::channel(false);
         let app = App::new(backend, access, metrics, config.http.clone(), stopping);
-        Self { app: Arc::new(app), stop: Arc::new(stop) }
+        let rules_poll = Duration::from_secs(config.rules.reload_poll_seconds);
+        Self { app: Arc::new(app), stop: Arc::new(stop), rules_poll }
     }
 
     /// Serves until told to stop; then finishes what is in flight, and stops the service behind. `false`
     /// if requests were cut off after the grace.
     pub async fn run(self, listener: TcpListener) -> bool {
-        let poll = tokio::spawn(notice_tokens(Arc::clone(&self.app)));
+        let tokens = tokio::spawn(notice_tokens(Arc::clone(&self.app)));
+        let rules = tokio::spawn(rule_files::follow(Arc::clone(&self.app), self.rules_poll));
         let drained = server::serve(listener, Arc::clone(&self.app)).await;
-        poll.abort();
+        tokens.abort();
+        rules.abort();
         let backend = Arc::clone(&self.app.backend);
         if let Err(error) = tokio::task::spawn_blocking(move || backend.stop()).await {
             tracing::error!(%error, "the service did not stop cleanly; the log recovers when it is next opened");
@@ -166,10 +171,8 @@ fn banner<B: Backend>(app: &App<B>, listener: &TcpListener, data: &Path) -> Resu
     println!("  address  http://{address}");
     println!("  page     http://{address}/");
     println!("  rules    {rules}");
-    let since_epoch = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-    let now = Instant(i64::try_from(since_epoch.as_millis()).unwrap_or(i64::MAX));
     let records = app.access.list()?;
-    let valid = records.iter().filter(|record| record.standing(now) == "valid").count();
+    let valid = records.iter().filter(|record| record.standing() == "valid").count();
     if !records.is_empty() {
         println!("  tokens   {valid} valid; zhenping token list --data {directory}");
     } else if std::io::stdout().is_terminal() {

@@ -2,13 +2,12 @@
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use clap::{Args, Subcommand};
 
 use super::CommandResult;
 use crate::access::{Access, Role};
-use crate::time::Instant;
 
 /// Longest lifetime of a token, in days.
 const DAYS_MAX: u64 = 3_650;
@@ -72,15 +71,13 @@ pub fn run(args: TokenArgs) -> CommandResult {
                 "{:>5}  {:<10}  {:<8}  {:<24}  {:<24}  label",
                 "id", "role", "standing", "created", "expires"
             );
-            let since_epoch = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-            let now = Instant(i64::try_from(since_epoch.as_millis()).unwrap_or(i64::MAX));
             for record in records {
                 let expires = record.expires.map_or_else(|| "-".to_owned(), |expires| expires.to_string());
                 println!(
                     "{:>5}  {:<10}  {:<8}  {:<24}  {:<24}  {}",
                     record.id,
                     record.role.name(),
-                    record.standing(now),
+                    record.standing(),
                     record.created.to_string(),
                     expires,
                     record.label

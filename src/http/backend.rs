@@ -5,6 +5,7 @@
 
 use std::fmt;
 use std::future::Future;
+use std::path::PathBuf;
 
 use axum::body::Bytes;
 use serde::Serialize;
@@ -226,6 +227,9 @@ pub trait Backend: Send + Sync + 'static {
     /// # Errors
     /// The rendered diagnostics. The set in force stays.
     fn reload_rules(&self) -> Result<Value, String>;
+
+    /// Where the rule files are, if they are files: the directory whose changes are followed.
+    fn rules_directory(&self) -> Option<PathBuf>;
 
     /// Figures of now. Does not block.
     fn live(&self) -> Live;

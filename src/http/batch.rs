@@ -25,11 +25,11 @@ use super::{App, CallResult, response_of};
 
 /// Most lines that go to the service at once. Enough to fill a group commit, few enough that the first
 /// answers come soon.
-const CHUNK_LINES: usize = 256;
+const CHUNK_LINES: usize = 512;
 /// Chunks of lines that wait for the service.
-const CHUNKS_QUEUED: usize = 2;
+const CHUNKS_QUEUED: usize = 8;
 /// Chunks of answers that wait for the sender to read them.
-const ANSWERS_QUEUED: usize = 64;
+const ANSWERS_QUEUED: usize = 32;
 
 /// The media types that a batch may have.
 const MEDIA_TYPES: [&str; 5] = [
@@ -116,7 +116,13 @@ async fn score<B: Backend>(
     _place: OwnedSemaphorePermit,
 ) {
     let idle = Duration::from_secs(app.limits.batch_idle_s);
-    while let Some(chunk) = chunks.recv().await {
+    while let Some(mut chunk) = chunks.recv().await {
+        // A chunk is what came in one piece, which may be a line or two; what waits behind it shares its
+        // commit.
+        while chunk.len() < CHUNK_LINES {
+            let Ok(more) = chunks.try_recv() else { break };
+            chunk.extend(more);
+        }
         let written = answers_of(&app, chunk).await;
         if !matches!(tokio::time::timeout(idle, answers.send(Ok(written.into()))).await, Ok(Ok(()))) {
             return;

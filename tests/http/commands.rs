@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::process::{Command, ExitCode, Output};
 use std::sync::Arc;
+use std::time::Duration;
 
 use clap::Parser;
 use serde_json::Value;
@@ -96,10 +97,11 @@ fn serve_refuses_what_it_cannot_keep() {
 
 #[test]
 fn a_demonstration_ends_by_itself() {
-    let ratings = |_seed| {
-        (0..).map(|number: u64| Labelled {
+    let ratings = |_seed, per_second: u32| {
+        (0..).map(move |number: u32| Labelled {
             line: rating(&format!("R-{number}"), (number % 5 + 1) as u8).into_bytes(),
             truth: if number.is_multiple_of(5) { Truth::Abusive } else { Truth::Honest },
+            due: Duration::from_secs(1) * number / per_second,
         })
     };
     let args = parsed::<DemoArgs>(&["--seconds", "1", "--rate", "100"]);

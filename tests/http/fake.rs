@@ -1,7 +1,8 @@
 //! A backend in memory, and a server around it.
 
 use std::net::SocketAddr;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -25,6 +26,8 @@ pub struct Fake {
     pub verdicts: Mutex<Vec<Value>>,
     pub broken: AtomicBool,
     pub stopped: AtomicBool,
+    pub reloads: AtomicUsize,
+    pub rules: Mutex<Option<PathBuf>>,
     pub not_ready: Mutex<Option<String>>,
     unanswered: Mutex<Vec<oneshot::Sender<Answer>>>,
     head: watch::Sender<u64>,
@@ -37,6 +40,8 @@ impl Default for Fake {
             verdicts: Mutex::default(),
             broken: AtomicBool::new(false),
             stopped: AtomicBool::new(false),
+            reloads: AtomicUsize::new(0),
+            rules: Mutex::default(),
             not_ready: Mutex::default(),
             unanswered: Mutex::default(),
             head: watch::channel(0).0,
@@ -176,10 +181,15 @@ impl Backend for Fake {
     }
 
     fn reload_rules(&self) -> Result<Value, String> {
+        self.reloads.fetch_add(1, Ordering::Relaxed);
         match self.broken.load(Ordering::Relaxed) {
             true => Err("rules/a.toml:3:8: unknown feature `stras`; did you mean `stars`?".into()),
             false => Ok(json!({ "version": "0011223344556677" })),
         }
+    }
+
+    fn rules_directory(&self) -> Option<PathBuf> {
+        self.rules.lock().unwrap().clone()
     }
 
     fn live(&self) -> Live {
@@ -224,6 +234,11 @@ impl Running {
 
     /// With other settings.
     pub fn with(change: impl FnOnce(&mut Config)) -> Self {
+        Self::around(Fake::default(), change)
+    }
+
+    /// Around a backend of the test's own, with other settings.
+    pub fn around(fake: Fake, change: impl FnOnce(&mut Config)) -> Self {
         let mut config = Config::default();
         change(&mut config);
         let directory = tempfile::tempdir().unwrap();
@@ -231,7 +246,7 @@ impl Running {
         let tokens = Role::ALL.map(|role| access.create(role, "", None).unwrap().0);
         let runtime =
             tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
-        let (fake, metrics) = (Arc::new(Fake::default()), Arc::new(Metrics::new().unwrap()));
+        let (fake, metrics) = (Arc::new(fake), Arc::new(Metrics::new().unwrap()));
         let listener = runtime.block_on(TcpListener::bind("127.0.0.1:0")).unwrap();
         let address = listener.local_addr().unwrap();
         let server = Server::new(Arc::clone(&fake), access, Arc::clone(&metrics), &config);

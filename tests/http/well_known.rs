@@ -1,10 +1,11 @@
 //! `/healthz`, `/readyz`, `/metrics`, `/openapi.json`, `/v1/rules/reload`, and what is nowhere.
 
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 
 use zhenping::access::Role;
 
-use crate::fake::Running;
+use crate::fake::{Fake, Running};
 
 #[test]
 fn a_service_that_replays_is_alive_and_not_ready() {
@@ -38,6 +39,23 @@ fn rules_that_fail_their_checks_are_told_and_not_taken() {
     server.fake.broken.store(true, Ordering::Relaxed);
     let problem = server.call("POST", "/v1/rules/reload", Some(Role::Operator)).problem(422);
     assert!(problem["detail"].as_str().unwrap().contains("did you mean `stars`?"));
+}
+
+#[test]
+fn a_changed_rule_file_is_noticed_once_it_is_whole() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("a.toml");
+    std::fs::write(&file, "one").unwrap();
+    let fake = Fake::default();
+    *fake.rules.lock().unwrap() = Some(directory.path().to_owned());
+    let server = Running::around(fake, |config| config.rules.reload_poll_seconds = 1);
+    std::thread::sleep(Duration::from_millis(500));
+    std::fs::write(directory.path().join("notes.txt"), "no rules").unwrap();
+    std::thread::sleep(Duration::from_millis(2_600));
+    assert_eq!(server.fake.reloads.load(Ordering::Relaxed), 0);
+    std::fs::write(&file, "one and two").unwrap();
+    std::thread::sleep(Duration::from_millis(3_600));
+    assert_eq!(server.fake.reloads.load(Ordering::Relaxed), 1);
 }
 
 #[test]
