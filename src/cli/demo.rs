@@ -74,10 +74,11 @@ fn simulated(seed: u64, rate: u32) -> Box<dyn Iterator<Item = Labelled> + Send> 
     let now = Clock::Wall.now().unwrap_or_default();
     let per_day = u64::from(rate) * 86_400;
     match City::new(Params { seed, per_day, ..Params::demo(now) }) {
-        Ok(city) => Box::new(city.map(|rating| {
+        Ok(city) => Box::new(city.map(move |rating| {
             let mut line = Vec::with_capacity(1_024);
             rating.write_json(&mut line);
-            Labelled { line, truth: Truth::of_label(rating.truth().label.name()) }
+            let due = u64::try_from(rating.received_ms() - now.ms()).map_or(Duration::ZERO, Duration::from_millis);
+            Labelled { line, truth: Truth::of_label(rating.truth().label.name()), due }
         })),
         // The rate's own bounds keep the parameters in theirs; without a city there is no traffic.
         Err(error) => {

@@ -1,6 +1,7 @@
 //! The command line: one file per command.
 
 mod demo;
+mod key;
 mod ledger;
 mod load;
 mod rules;
@@ -45,6 +46,7 @@ enum Command {
     Rules(rules::RulesArgs),
     Ledger(ledger::LedgerArgs),
     Token(token::TokenArgs),
+    Key(key::KeyArgs),
     Load(load::LoadArgs),
 }
 
@@ -58,6 +60,7 @@ pub fn main() -> ExitCode {
         Command::Rules(args) => rules::run(args),
         Command::Ledger(args) => ledger::run(args),
         Command::Token(args) => token::run(args),
+        Command::Key(args) => key::run(args),
         Command::Load(args) => load::run(args),
     };
     match result {

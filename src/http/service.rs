@@ -1,6 +1,7 @@
 //! The service as the HTTP floor sees it.
 
 use std::future::Future;
+use std::path::PathBuf;
 
 use axum::body::Bytes;
 use serde_json::Value;
@@ -10,7 +11,7 @@ use super::backend::{
     Answer, Backend, BackendError, Live, LiveReason, LiveVerdict, Page, Refusal, StatisticsQuery, StatisticsQueryError,
 };
 use crate::log::Entry;
-use crate::service::{self, Reply, Service, ServiceError, Submission};
+use crate::service::{self, Reply, RulesOrigin, Service, ServiceError, Submission};
 use crate::statistics::{Query, QueryError};
 use crate::time::Instant;
 use crate::wire::{Decision, Suspicion};
@@ -121,6 +122,13 @@ impl Backend for Service {
                 self.metrics().rule_reload_failures.inc();
                 Err(error.to_string())
             }
+        }
+    }
+
+    fn rules_directory(&self) -> Option<PathBuf> {
+        match self.rules_origin() {
+            RulesOrigin::Directory(path) => Some(path.clone()),
+            RulesOrigin::Shipped => None,
         }
     }
 

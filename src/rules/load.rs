@@ -9,6 +9,7 @@ use super::policy::{self, Policy};
 use super::source::{MAX_FILES, Source, version_of};
 use super::vocabulary::{Action, State};
 use super::{MAX_RULES, RuleIndex, RuleSet, lists};
+use crate::features::counter::CounterSet;
 use crate::catalogue::Catalogue;
 use crate::expression::document::{self, Reader, Text};
 use crate::expression::{Diagnostic, Diagnostics, ListNames, Located, nearest};
@@ -18,9 +19,10 @@ use crate::expression::{Diagnostic, Diagnostics, ListNames, Located, nearest};
 /// # Errors
 /// Everything that is wrong with the counters.
 pub fn catalogue_with_counters(sources: &[Source]) -> Result<Catalogue, Diagnostics> {
-    // Counters are declared in the same files; `features` reads them and adds each as a feature.
-    let _ = sources;
-    Ok(Catalogue::builtin())
+    let mut catalogue = Catalogue::builtin();
+    let files: Vec<(String, String)> = sources.iter().map(|s| (s.name.clone(), s.text.clone())).collect();
+    CounterSet::parse(&files, &mut catalogue)?;
+    Ok(catalogue)
 }
 
 /// Reads, checks and compiles a set of files.

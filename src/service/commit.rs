@@ -305,7 +305,7 @@ impl Committer {
             let sealed: Vec<(&str, &str)> =
                 group.comments.iter().map(|(id, comment)| (id.as_str(), comment.expose_for_sealing())).collect();
             let now = self.shared.clock.now().unwrap_or(self.latest);
-            lock(&self.shared.vault).append_group(&sealed, now)?;
+            self.shared.vault.append_group(&sealed, now)?;
         }
         if !group.records.is_empty() {
             let started = std::time::Instant::now();

@@ -144,7 +144,7 @@ struct Shared {
     retry_after_s: u32,
     feature_count: AtomicUsize,
     log: crate::log::EmbeddedLog,
-    vault: Mutex<crate::vault::Vault>,
+    vault: crate::vault::Vault,
     archive: RwLock<Archive>,
     folds: Mutex<Folds>,
     appeals: AppealKey,
@@ -254,6 +254,11 @@ impl Service {
     /// The next sequence of the durable log, as it moves.
     pub fn head(&self) -> watch::Receiver<u64> {
         self.shared.head.subscribe()
+    }
+
+    /// Where the rules come from.
+    pub fn rules_origin(&self) -> &RulesOrigin {
+        &self.rules
     }
 
     /// Whether it takes ratings.

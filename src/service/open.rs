@@ -97,7 +97,7 @@ impl Service {
             LogOptions { segment_bytes: options.segment_bytes, ..LogOptions::default() },
         )?;
         let keyring = Arc::new(if options.public_key { Keyring::public() } else { Keyring::open(&options.data)? });
-        let vault = Vault::open(&options.data.join("vault"), keyring.derive("zhenping vault v1"))?;
+        let vault = Vault::open(&options.data.join("vault"), &keyring.derive("zhenping vault v1"))?;
         let appeals = AppealKey::new(keyring.derive("zhenping appeal v1"));
 
         let mut folds = Folds {
@@ -132,7 +132,7 @@ impl Service {
             retry_after_s: options.retry_after_s,
             feature_count: ruling.catalogue().len().into(),
             log,
-            vault: Mutex::new(vault),
+            vault,
             archive: RwLock::new(archive),
             folds: Mutex::new(folds),
             appeals,
