@@ -56,12 +56,12 @@ fn a_changed_rule_file_is_noticed_once_it_is_whole() {
     let fake = Fake::default();
     *fake.rules.lock().unwrap() = Some(directory.path().to_owned());
     let server = Running::around(fake, |config| config.rules.reload_poll_seconds = 1);
-    std::thread::sleep(Duration::from_millis(500));
+    std::thread::sleep(Duration::from_millis(300));
     std::fs::write(directory.path().join("notes.txt"), "no rules").unwrap();
-    std::thread::sleep(Duration::from_millis(2_600));
+    std::thread::sleep(Duration::from_millis(2_000));
     assert_eq!(server.fake.reloads.load(Ordering::Relaxed), 0);
     std::fs::write(&file, "one and two").unwrap();
-    std::thread::sleep(Duration::from_millis(3_600));
+    std::thread::sleep(Duration::from_millis(2_600));
     assert_eq!(server.fake.reloads.load(Ordering::Relaxed), 1);
 }
 
