@@ -6,11 +6,10 @@
 use std::time::{Duration, SystemTime};
 
 use prometheus::{
-    Encoder, Gauge, GaugeVec, Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge,
-    IntGaugeVec, Opts, Registry, TextEncoder,
+    Encoder, Gauge, Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec,
+    Opts, Registry, TextEncoder,
 };
 
-use crate::verdict::Version;
 use crate::wire::Decision;
 
 /// Distinct paths that `zhenping_warnings_total` names; further ones are counted under `other`.
@@ -58,7 +57,8 @@ pub struct Metrics {
     warning_paths: std::sync::Mutex<std::collections::BTreeSet<String>>,
     rules_info: IntGaugeVec,
     pending_holds: IntGaugeVec,
-    oldest_pending_seconds: GaugeVec,
+    /// Age of the oldest hold that nobody has decided.
+    pub oldest_pending_seconds: IntGauge,
     /// Ratings that wait or are being scored.
     pub queue_depth: IntGauge,
     /// The bound of the queue.
@@ -130,10 +130,9 @@ impl Metrics {
                 "Holds that nobody has decided.",
                 &["kind"],
             )?,
-            oldest_pending_seconds: make.gauges(
+            oldest_pending_seconds: make.int_gauge(
                 "zhenping_oldest_pending_hold_seconds",
                 "Age of the oldest hold that nobody has decided.",
-                &["kind"],
             )?,
             queue_depth: make.int_gauge("zhenping_queue_depth", "Ratings that wait or are being scored.")?,
             queue_limit: make.int_gauge("zhenping_queue_limit", "Bound of the queue.")?,
@@ -196,18 +195,16 @@ impl Metrics {
         self.warnings.with_label_values(&[label]).inc();
     }
 
-    /// States the rule set in force.
-    pub fn rules(&self, version: Version) {
+    /// States the version of the rule set in force.
+    pub fn rules(&self, version: &str) {
         self.rules_info.reset();
-        self.rules_info.with_label_values(&[version.to_string().as_str()]).set(1);
+        self.rules_info.with_label_values(&[version]).set(1);
     }
 
-    /// States what is pending: holds of bad and of other ratings, and the age of the oldest of each.
-    pub fn pending(&self, bad: bool, holds: u64, oldest: Option<Duration>) {
+    /// States how many holds of bad, or of other, ratings nobody has decided.
+    pub fn pending(&self, bad: bool, holds: u64) {
         let kind = if bad { "bad" } else { "good" };
-        self.pending_holds.with_label_values(&[kind]).set(i64::try_from(holds).unwrap_or(i64::MAX));
-        let age = oldest.unwrap_or_default().as_secs_f64();
-        self.oldest_pending_seconds.with_label_values(&[kind]).set(age);
+        set(&self.pending_holds.with_label_values(&[kind]), holds);
     }
 
     /// Counts an HTTP answer. `route` is the route's pattern, never the path that was called.
@@ -225,6 +222,11 @@ impl Metrics {
         TextEncoder::new().encode(&self.registry.gather(), &mut bytes)?;
         Ok(String::from_utf8_lossy(&bytes).into_owned())
     }
+}
+
+/// Sets a gauge to a count.
+pub fn set(gauge: &IntGauge, count: u64) {
+    gauge.set(i64::try_from(count).unwrap_or(i64::MAX));
 }
 
 fn three_digits(status: u16, digits: &mut [u8; 3]) -> &str {
@@ -268,10 +270,6 @@ impl Maker {
         self.register(Gauge::new(name, help)?)
     }
 
-    fn gauges(&self, name: &str, help: &str, labels: &[&str]) -> Result<GaugeVec, prometheus::Error> {
-        self.register(GaugeVec::new(Opts::new(name, help), labels)?)
-    }
-
     fn histogram(&self, name: &str, help: &str) -> Result<Histogram, prometheus::Error> {
         let options = HistogramOpts::new(name, help).buckets(LATENCY_BUCKETS_S.to_vec());
         self.register(Histogram::with_opts(options)?)
@@ -294,9 +292,9 @@ mod tests {
         metrics.latency(Stage::Commit, Duration::from_micros(150));
         metrics.synced(Duration::from_micros(150));
         metrics.warning("device.screen");
-        metrics.rules(Version([1, 2, 3, 4, 5, 6, 7, 8]));
-        metrics.rules(Version([8; 8]));
-        metrics.pending(true, 3, Some(Duration::from_secs(60)));
+        metrics.rules("0102030405060708");
+        metrics.rules("0808080808080808");
+        metrics.pending(true, 3);
         metrics.http("/v1/ratings", 422);
         let text = metrics.text().unwrap();
         for line in [

@@ -11,6 +11,7 @@ use super::auth::{Call, from_this_machine};
 use super::backend::{Backend, BackendError};
 use super::problem::{Problem, json};
 use super::{App, CallResult, Peer, json_response, response_of};
+use crate::metrics::set;
 
 /// `GET /healthz`: the process answers.
 pub(super) async fn healthz() -> &'static str {
@@ -49,6 +50,7 @@ async fn text_of_metrics<B: Backend>(
     if !(app.limits.metrics_open && from_this_machine(peer, uri, headers)) {
         app.admit(headers, Call::Operate).await?;
     }
+    take_figures(&app);
     let text = app.metrics.text();
     let text =
         text.map_err(|error| Problem::failed("Writing the metrics", &BackendError(error.to_string())))?;
@@ -56,6 +58,20 @@ async fn text_of_metrics<B: Backend>(
     let media_type = HeaderValue::from_static("text/plain; version=0.0.4; charset=utf-8");
     response.headers_mut().insert(CONTENT_TYPE, media_type);
     Ok(response)
+}
+
+/// Sets the gauges to what stands now: they are read once a scrape, so nobody has to keep them meanwhile.
+fn take_figures<B: Backend>(app: &App<B>) {
+    let (live, metrics) = (app.backend.live(), &app.metrics);
+    set(&metrics.queue_depth, live.queue_depth);
+    set(&metrics.queue_limit, live.queue_limit);
+    set(&metrics.log_head, live.log_head);
+    set(&metrics.hold_budget_used, live.budget_used);
+    set(&metrics.hold_budget_limit, live.budget_limit);
+    set(&metrics.oldest_pending_seconds, live.oldest_pending_s);
+    metrics.pending(true, live.pending_bad);
+    metrics.pending(false, live.pending_good);
+    metrics.rules(&live.rules);
 }
 
 /// `POST /v1/rules/reload`: what is in force after it, or why the new set was not taken.

@@ -22,7 +22,14 @@ fn metrics_are_for_this_machine_and_for_operators() {
     let server = Running::start();
     let answer = server.call("GET", "/metrics", None);
     assert!(answer.header("content-type").unwrap().starts_with("text/plain; version=0.0.4"));
-    assert!(answer.text().contains("zhenping_http_connections 1"));
+    for line in [
+        "zhenping_http_connections 1",
+        "zhenping_log_head 0",
+        r#"zhenping_pending_holds{kind="bad"} 0"#,
+        r#"zhenping_rules_info{version="0011223344556677"} 1"#,
+    ] {
+        assert!(answer.text().contains(line), "{line}");
+    }
     let head = "GET /metrics HTTP/1.1\r\nHost: metrics.example\r\n";
     let mut connection = server.connect();
     connection.send(format!("{head}\r\n"));
@@ -49,12 +56,12 @@ fn a_changed_rule_file_is_noticed_once_it_is_whole() {
     let fake = Fake::default();
     *fake.rules.lock().unwrap() = Some(directory.path().to_owned());
     let server = Running::around(fake, |config| config.rules.reload_poll_seconds = 1);
-    std::thread::sleep(Duration::from_millis(500));
+    std::thread::sleep(Duration::from_millis(300));
     std::fs::write(directory.path().join("notes.txt"), "no rules").unwrap();
-    std::thread::sleep(Duration::from_millis(2_600));
+    std::thread::sleep(Duration::from_millis(2_000));
     assert_eq!(server.fake.reloads.load(Ordering::Relaxed), 0);
     std::fs::write(&file, "one and two").unwrap();
-    std::thread::sleep(Duration::from_millis(3_600));
+    std::thread::sleep(Duration::from_millis(2_600));
     assert_eq!(server.fake.reloads.load(Ordering::Relaxed), 1);
 }
 
