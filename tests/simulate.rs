@@ -111,7 +111,8 @@ fn the_same_seed_gives_the_same_bytes_on_every_machine() {
     let first = lines(params(5), 20_000);
     assert_eq!(first, lines(params(5), 20_000));
     assert_ne!(first, lines(params(6), 20_000));
-    insta::assert_snapshot!(blake3::hash(&first).to_hex().as_str(), @"");
+    // Whoever changes the simulation on purpose writes the new digest here.
+    assert_eq!(blake3::hash(&first).to_hex().as_str(), "3e4d6f7f1fb8422baef540a7d74ca1aab0279d810ad9237595bb84d599d86ef9");
 }
 
 #[test]
@@ -129,6 +130,19 @@ fn scenarios_can_be_chosen_and_left_out() {
 }
 
 #[test]
+fn the_shares_hold_in_small_runs_too() {
+    let (mut all, mut abusive) = (0.0, 0.0);
+    for seed in 0..60 {
+        for rating in city(Params { seed, days: 2, per_day: 1_000, ..Params::default() }) {
+            all += 1.0;
+            let label = rating.truth().label;
+            abusive += f64::from(u8::from(!label.is_honest() && rating.truth().scenario != "double_click"));
+        }
+    }
+    assert!((0.01..0.03).contains(&(abusive / all)), "{}", abusive / all);
+}
+
+#[test]
 fn a_run_without_abuse_is_honest() {
     let params = Params { abuse_share: 0.0, days: 2, ..Params::default() };
     assert!(city(params).all(|r| r.truth().label.is_honest() || r.truth().scenario == "double_click"));
@@ -143,7 +157,7 @@ fn the_demo_shows_attacks_within_its_first_minute_at_any_hour() {
         assert!((400..1_500).contains(&first.len()), "{} ratings in the first minute", first.len());
         let abuses: BTreeSet<&str> =
             first.iter().filter(|r| !r.truth().label.is_honest()).map(|r| r.truth().scenario).collect();
-        assert!(abuses.len() >= 10, "{abuses:?}");
+        assert!(abuses.len() >= 8, "{abuses:?}");
     }
 }
 
@@ -163,4 +177,69 @@ fn a_pad_that_was_offline_arrives_late_and_a_revision_names_what_it_revises() {
         ids.insert(json["rating_id"].as_str().unwrap().to_owned());
     }
     assert!(late > 20 && revisions > 10, "{late} late, {revisions} revisions");
+}
+
+fn simulate(arguments: &[&str]) -> std::process::Output {
+    std::process::Command::new(env!("CARGO_BIN_EXE_zhenping"))
+        .arg("simulate")
+        .args(arguments)
+        .output()
+        .unwrap()
+}
+
+#[test]
+fn the_command_writes_a_label_for_every_rating_and_nothing_else_to_a_pipe() {
+    let folder = tempfile::tempdir().unwrap();
+    let labels = folder.path().join("labels.ndjson");
+    let run = simulate(&["--days", "3", "--per-day", "500", "--labels", labels.to_str().unwrap()]);
+    assert!(run.status.success());
+    assert!(run.stderr.is_empty(), "{}", String::from_utf8_lossy(&run.stderr));
+    let ids = |bytes: &[u8]| -> Vec<String> {
+        let id = |line: &[u8]| {
+            let json: Value = serde_json::from_slice(line).unwrap();
+            json["rating_id"].as_str().unwrap().to_owned()
+        };
+        bytes.split(|&b| b == b'\n').filter(|l| !l.is_empty()).map(id).collect()
+    };
+    let ratings = ids(&run.stdout);
+    assert!((1_200..2_600).contains(&ratings.len()));
+    assert_eq!(ratings, ids(&std::fs::read(&labels).unwrap()));
+}
+
+#[test]
+fn the_command_names_what_is_wrong_and_what_is_allowed() {
+    for (arguments, message) in [
+        (["--start", "18.3.2026"], "--start 18.3.2026: expected a date such as 2026-03-18"),
+        (["--abuse-share", "2"], "abuse share: allowed is 0 to 0.9"),
+        (
+            ["--scenarios", "-pad_presed"],
+            "there is no scenario \"pad_presed\"; did you mean \"pad_pressed\"?",
+        ),
+    ] {
+        let run = simulate(&arguments);
+        assert!(!run.status.success());
+        let error = String::from_utf8(run.stderr).unwrap();
+        assert!(error.contains(message), "{error}");
+    }
+}
+
+#[test]
+fn the_list_of_scenarios_names_each_in_both_languages() {
+    let list = String::from_utf8(simulate(&["--list-scenarios"]).stdout).unwrap();
+    for scenario in SCENARIOS {
+        let line = list.lines().find(|l| l.split_whitespace().next() == Some(scenario.name)).unwrap();
+        assert!(line.contains(scenario.zh) && line.contains(scenario.en));
+    }
+}
+
+#[test]
+fn the_documentation_describes_every_scenario() {
+    let page = include_str!("../docs/simulate.md");
+    for scenario in SCENARIOS {
+        assert!(
+            page.contains(&format!("| `{}` |", scenario.name)),
+            "{} is not in docs/simulate.md",
+            scenario.name
+        );
+    }
 }

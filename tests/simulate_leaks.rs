@@ -3,7 +3,7 @@
 //! every such tree, not just the greedy one. Abuse must show in structure (who shares what with whom,
 //! when), which no single rating has.
 //!
-//! Criteria, on default fortnights of four seeds:
+//! Criteria, on default fortnights of three seeds:
 //! 1. no tree of depth two reaches a balanced accuracy above 0.80, among all ratings, among the good
 //!    ones and among the bad ones;
 //! 2. no leaf of such a tree (two conditions together) that catches at least 20 % of the abuse has a
@@ -13,7 +13,7 @@
 //!    precision above 0.8.
 //!
 //! The trees are judged on the ratings they were chosen by, which overstates them: the tests err on the
-//! strict side. Four seeds, because one fortnight has only some fifteen malicious campaigns, each with
+//! strict side. Three seeds, because one fortnight has only some fifteen malicious campaigns, each with
 //! its own habits, and a tree can learn those by heart.
 
 use serde_json::Value;
@@ -34,7 +34,7 @@ struct Row {
 #[test]
 fn no_shallow_tree_over_raw_fields_separates_abuse_from_honest_ratings() {
     let mut rows = Rows::default();
-    for seed in 1..=4 {
+    for seed in 1..=3 {
         rows.add(seed);
     }
     let all: Vec<&Row> = rows.rows.iter().collect();
@@ -58,23 +58,34 @@ fn no_shallow_tree_over_raw_fields_separates_abuse_from_honest_ratings() {
     }
 }
 
-/// The features of ratings: all abusive and all bad ones, and of the honest good ones every
-/// [`THINNING`]th.
+/// The features of ratings: all bad ones, and of the good ones every [`ABUSIVE_STEP`]th abusive and
+/// every [`HONEST_STEP`]th honest one, which then stands for as many.
 #[derive(Default)]
 struct Rows {
     names: Vec<String>,
     rows: Vec<Row>,
 }
 
-const THINNING: usize = 40;
+const ABUSIVE_STEP: usize = 3;
+const HONEST_STEP: usize = 80;
 
 impl Rows {
     fn add(&mut self, seed: u64) {
         let mut line = Vec::new();
         let city = City::new(Params { seed, ..Params::default() }).unwrap();
-        for (i, rating) in city.enumerate() {
+        let mut passed = [0_usize; 2];
+        for rating in city {
             let (abusive, bad) = (!rating.truth().label.is_honest(), rating.is_bad());
-            if !abusive && !bad && i % THINNING != 0 {
+            let step = if bad {
+                1
+            } else if abusive {
+                ABUSIVE_STEP
+            } else {
+                HONEST_STEP
+            };
+            let passed = &mut passed[usize::from(abusive)];
+            *passed += 1;
+            if *passed % step != 0 {
                 continue;
             }
             line.clear();
@@ -88,8 +99,7 @@ impl Rows {
                 }
                 features.push(value);
             });
-            let stands_for = if abusive || bad { 1.0 } else { THINNING as f64 };
-            self.rows.push(Row { features, abusive, bad, stands_for });
+            self.rows.push(Row { features, abusive, bad, stands_for: step as f64 });
         }
     }
 }

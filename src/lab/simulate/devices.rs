@@ -230,7 +230,7 @@ impl Device {
     /// The value of the rendering probe.
     pub fn canvas(&self) -> u64 {
         let hardware = if self.emulator { 0 } else { u64::from(self.model) + 1 };
-        let software = u64::from(self.os) << 8 | u64::from(self.engine) / 2;
+        let software = (u64::from(self.os) << 8) | (u64::from(self.engine) / 2);
         Derived::new(
             u64::from(self.distortion),
             Purpose::Canvas,

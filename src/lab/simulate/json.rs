@@ -348,12 +348,14 @@ fn rating_id(out: &mut Vec<u8>, id: u64, submitted: i64) {
     base32(out, id, 13);
 }
 
+/// `P990104-51873`: a serial number, which tells nothing of where the terminal stands.
 fn terminal_code(out: &mut Vec<u8>, terminal: Terminal) {
     out.push(if terminal.kiosk { b'K' } else { b'P' });
     district_code(out, terminal.district);
-    let mut code = *b"-0-00";
-    put(&mut code[1..2], u64::from(terminal.hall) + 1);
-    put(&mut code[3..], u64::from(terminal.number) + 1);
+    // 99,991 is prime, so that no two of a district's terminals share a serial.
+    let place = u64::from(terminal.hall) * 100 + u64::from(terminal.number) + 1;
+    let mut code = *b"-00000";
+    put(&mut code[1..], place * 48_611 % 99_991);
     out.extend_from_slice(&code);
 }
 

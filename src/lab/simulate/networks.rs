@@ -68,7 +68,7 @@ pub(super) fn cellular(seed: u64, dice: &mut impl Source, index: u64, at: i64) -
     v4(0xF400_0000 + (carrier << 24), host, 64_512 + carrier)
 }
 
-/// The shared address `host` of a carrier's pool.
+/// Some shared address of a carrier's pool.
 pub(super) fn pool_address(dice: &mut impl Source) -> Link {
     let carrier = dice.below(3) as u32;
     v4(0xF400_0000 + (carrier << 24), dice.below(POOL), 64_512 + carrier)

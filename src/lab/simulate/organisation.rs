@@ -174,6 +174,11 @@ impl Organisation {
     }
 }
 
+/// The kind of department that people call `name`; the first where there is none.
+pub(super) fn department_named(name: &str) -> u8 {
+    DEPARTMENTS.iter().position(|department| department.name == name).unwrap_or(0) as u8
+}
+
 /// Windows of a hall.
 pub(super) fn windows_of(hall: u8) -> u64 {
     if hall == 0 { 28 } else { 9 }

@@ -105,6 +105,14 @@ impl Scene<'_> {
         self.world.org.window(&mut self.dice, self.start)
     }
 
+    /// The same window with the clerk who serves there at `at`.
+    pub fn on_duty(&self, office: Office, at: i64) -> Office {
+        match office.post {
+            Some(post) => self.world.org.office_at(office.district, post.hall, post.window, at),
+            None => office,
+        }
+    }
+
     /// The office as somebody names it who uses `way`: with the window in a hall, and as often as
     /// ordinary people at home.
     pub fn branch(&mut self, office: Office, way: Way) -> Office {

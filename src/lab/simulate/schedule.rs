@@ -2,7 +2,8 @@
 //!
 //! Each kind has an account of ratings. A day pays in its share of the day's budget; when the account
 //! covers the size drawn for the next campaign, the campaign begins at some moment of that day. Every
-//! kind begins for the first time in the first half of the run whatever its account says, on credit.
+//! kind that the run can afford begins for the first time in the run's first half, on credit. In a run
+//! too small for that, accounts begin somewhere between empty and full, so that the shares hold on average.
 
 use super::Params;
 use super::calendar::{local_day, midnight, near_month_end};
@@ -54,10 +55,18 @@ impl Schedule {
                     continue;
                 }
                 let mut dice = Dice::new(params.seed, Purpose::Schedule, number(scenario));
-                let first = Some(start + dice.between(0, opening - 1));
-                let next_size = draw_size(&mut dice, scenario);
+                let first = start + dice.between(0, opening - 1);
+                let phase = dice.unit();
                 let income = daily * f64::from(share(scenario)) / f64::from(total);
-                kinds.push(Kind { scenario, dice, begun: 0, income, account: 0.0, first, next_size });
+                let whole_run = income * f64::from(params.days);
+                let drawn = draw_size(&mut dice, scenario);
+                let affordable = whole_run >= f64::from(smallest(scenario)) / 2.0;
+                let (first, account, next_size) = if affordable {
+                    (Some(first), 0.0, drawn.min(whole_run.max(2.0) as u32))
+                } else {
+                    (None, phase * f64::from(drawn), drawn)
+                };
+                kinds.push(Kind { scenario, dice, begun: 0, income, account, first, next_size });
             }
         }
         Self {
@@ -176,6 +185,13 @@ impl Kind {
 fn share(scenario: &Scenario) -> u32 {
     match scenario.shape {
         Shape::Occasion { share, .. } => share,
+        _ => 0,
+    }
+}
+
+fn smallest(scenario: &Scenario) -> u32 {
+    match scenario.shape {
+        Shape::Occasion { size: (low, _), .. } => low,
         _ => 0,
     }
 }

@@ -85,7 +85,7 @@ impl Story {
 /// A phrase that thousands use.
 pub(super) fn stock(dice: &mut impl Source) -> &'static str {
     // Half of all are one of the first four.
-    if dice.chance(0.5) { STOCK[dice.below(4) as usize] } else { *dice.pick(STOCK) }
+    if dice.chance(0.5) { STOCK[dice.below(4) as usize] } else { dice.pick::<&str>(STOCK) }
 }
 
 /// Praise with particulars of the event.
@@ -164,14 +164,19 @@ pub(super) fn letter(dice: &mut impl Source, event: &Event, purpose: Letter) -> 
     text.finish()
 }
 
-/// A copied text as its copier leaves it: most change nothing, some a little.
-pub(super) fn copy(dice: &mut impl Source, original: &str, own_touch: f64) -> String {
+/// A copied text as its copier leaves it: most change nothing, some (`own_touch`) a little.
+pub(super) fn copy(dice: &mut impl Source, original: &str, purpose: Letter, own_touch: f64) -> String {
     let mut text = original.to_owned();
     if !dice.chance(own_touch) {
         return text;
     }
+    let praise = matches!(purpose, Letter::Praise | Letter::Thanks);
     match dice.below(5) {
+        0 if praise => text.push_str(stock(dice)),
         0 => text.push_str(dice.pick::<&str>(ENDINGS)),
+        1 if praise => {
+            text.insert_str(0, dice.pick::<&str>(&["同意楼上，", "我也是！", "+1 ", "确实，", "没错，"]))
+        }
         1 => text.insert_str(
             0,
             dice.pick::<&str>(&["同意楼上，", "我也是！", "+1 ", "顶，", "情况属实，", "同样遭遇。"]),

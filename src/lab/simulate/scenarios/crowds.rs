@@ -3,7 +3,7 @@
 use crate::lab::simulate::calendar::Rhythm;
 use crate::lab::simulate::networks;
 use crate::lab::simulate::opinion::Mood;
-use crate::lab::simulate::organisation::{DEPARTMENTS, Office, kiosks_of, windows_of};
+use crate::lab::simulate::organisation::{Office, department_named, kiosks_of, windows_of};
 use crate::lab::simulate::random::Source;
 use crate::lab::simulate::rating::{Simulated, Terminal, Way};
 use crate::lab::simulate::scene::Scene;
@@ -53,7 +53,7 @@ pub(super) fn outage_victims(scene: &mut Scene<'_>, office: Office, count: usize
 }
 
 /// A window of the district's large hall that serves for this department.
-fn window_of(scene: &mut Scene<'_>, office: Office, at: i64) -> Office {
+pub(super) fn window_of(scene: &mut Scene<'_>, office: Office, at: i64) -> Office {
     let from = scene.dice.below(windows_of(0)) as u8;
     for step in 0..windows_of(0) as u8 {
         let window = (from + step) % windows_of(0) as u8;
@@ -62,14 +62,16 @@ fn window_of(scene: &mut Scene<'_>, office: Office, at: i64) -> Office {
             return candidate;
         }
     }
-    scene.world.org.office_at(office.district, 0, from, at)
+    // None there: a comprehensive window takes it on.
+    let window = scene.world.org.office_at(office.district, 0, from, at);
+    Office { department: office.department, ..window }
 }
 
 /// The first day of something: parents, graduates or drivers come all at once.
 pub(super) fn enrolment_day(scene: &mut Scene<'_>) {
     let mut office = scene.world.org.online(&mut scene.dice);
     if scene.dice.chance(0.6) {
-        office.department = DEPARTMENTS.iter().position(|d| d.name == "教育").unwrap_or(0) as u8;
+        office.department = department_named("教育");
     }
     let office = {
         let at = scene.start;
@@ -177,12 +179,13 @@ pub(super) fn new_accounts_wave(scene: &mut Scene<'_>) {
     }
 }
 
-/// A clerk asks every client to press a star: many more ratings than usual, nearly all good, and
+/// A window asks every client to press a star: many more ratings than usual, nearly all good, and
 /// every one a client's own.
 pub(super) fn coached_window(scene: &mut Scene<'_>) {
     let office = scene.window();
     for at in scene.moments(Rhythm::Hall, scene.size) {
         let way = if scene.dice.chance(0.75) { Way::Pad } else { Way::HallCode };
+        let office = scene.on_duty(office, at);
         let mut rating = scene.client_rating(way, office, at);
         scene.judge_as_usual(&mut rating);
         scene.enter(rating);
@@ -196,10 +199,7 @@ pub(super) fn pad_offline(scene: &mut Scene<'_>) {
     let last = moments.last().copied().unwrap_or(scene.until);
     let mut sync = last + scene.lapse(10 * HOUR_MS, 26 * HOUR_MS);
     for at in moments {
-        let here = match office.post {
-            Some(post) => scene.world.org.office_at(office.district, post.hall, post.window, at),
-            None => office,
-        };
+        let here = scene.on_duty(office, at);
         let mut rating = scene.client_rating(Way::Pad, here, at);
         scene.judge_as_usual(&mut rating);
         let pause = if scene.dice.chance(0.02) { MINUTE_MS } else { SECOND_MS };

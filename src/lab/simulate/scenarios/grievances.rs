@@ -1,7 +1,9 @@
 //! Honest people who speak with one voice, or more than once.
 
+use super::crowds::window_of;
 use crate::lab::simulate::calendar::Rhythm;
 use crate::lab::simulate::opinion::Mood;
+use crate::lab::simulate::organisation::department_named;
 use crate::lab::simulate::people::Citizen;
 use crate::lab::simulate::random::Source;
 use crate::lab::simulate::rating::Way;
@@ -11,7 +13,8 @@ use crate::lab::simulate::words::{self, Letter, Story, Topic};
 /// Residents of one estate with one grievance: one chat group, one letter that many copy, neighbours'
 /// networks, and every one a real case.
 pub(super) fn estate_grievance(scene: &mut Scene<'_>) {
-    let office = scene.world.org.online(&mut scene.dice);
+    let mut office = scene.world.org.online(&mut scene.dice);
+    office.department = department_named(if scene.dice.chance(0.7) { "住建" } else { "规划资源" });
     let neighbours = neighbours(scene, office.district, scene.size);
     let event = {
         let at = scene.start;
@@ -29,7 +32,7 @@ pub(super) fn estate_grievance(scene: &mut Scene<'_>) {
         scene.world.registered_to_complain(&mut scene.dice, &mut rating);
         if scene.dice.chance(0.9) {
             if scene.dice.chance(copied) {
-                let text = words::copy(&mut scene.dice, &letter, 0.5);
+                let text = words::copy(&mut scene.dice, &letter, Letter::Grievance, 0.5);
                 rating.paste(&mut scene.dice, text);
             } else {
                 let text = words::retell(&mut scene.dice, &rating.event, &story);
@@ -70,7 +73,8 @@ pub(super) fn repeat_complainant(scene: &mut Scene<'_>) {
 
 /// Parents whose children got their places agree in their group to say thanks; many copy the first.
 pub(super) fn chat_group_thanks(scene: &mut Scene<'_>) {
-    let office = scene.window();
+    let mut office = scene.world.org.online(&mut scene.dice);
+    office.department = department_named("教育");
     let event = {
         let at = scene.start;
         scene.client_rating(Way::App, office, at).event
@@ -78,7 +82,7 @@ pub(super) fn chat_group_thanks(scene: &mut Scene<'_>) {
     let letter = words::letter(&mut scene.dice, &event, Letter::Thanks);
     for at in scene.moments(Rhythm::Online, scene.size) {
         let way = scene.way(at);
-        let here = scene.branch(office, way);
+        let here = if way.in_hall() { window_of(scene, office, at) } else { office };
         let mut rating = scene.client_rating(way, here, at);
         rating.event.matter = event.matter;
         scene.judge(&mut rating, Mood::Good);
@@ -87,7 +91,7 @@ pub(super) fn chat_group_thanks(scene: &mut Scene<'_>) {
             let text = words::praise(&mut scene.dice, &rating.event);
             rating.write(&mut scene.dice, text);
         } else if copied {
-            let text = words::copy(&mut scene.dice, &letter, 0.5);
+            let text = words::copy(&mut scene.dice, &letter, Letter::Thanks, 0.5);
             rating.paste(&mut scene.dice, text);
         }
         scene.enter(rating);

@@ -57,7 +57,7 @@ impl Job {
             scene.judge(&mut rating, Mood::Good);
             if rating.comment.is_some() && !given.is_empty() && scene.dice.chance(0.7) {
                 let text = scene.dice.pick(&given).clone();
-                let text = words::copy(&mut scene.dice, &text, scene.skill * 0.5);
+                let text = words::copy(&mut scene.dice, &text, Letter::Praise, scene.skill * 0.5);
                 rating.paste(&mut scene.dice, text);
             }
             if scene.dice.chance(0.4 * (1.0 - scene.skill)) {

@@ -54,6 +54,7 @@ pub(super) fn pad_pressed(scene: &mut Scene<'_>) {
             // It goes on the next morning.
             at = Rhythm::Hall.moment(&mut scene.dice, at + 14 * HOUR_MS, at + 17 * HOUR_MS);
         }
+        let office = scene.on_duty(office, at);
         let mut rating = scene.client_rating(Way::Pad, office, at);
         if !scene.dice.chance(borrowed) {
             scene.drop_case(&mut rating);

@@ -5,7 +5,7 @@ use crate::lab::simulate::devices::Device;
 use crate::lab::simulate::networks;
 use crate::lab::simulate::opinion::Mood;
 use crate::lab::simulate::random::Source;
-use crate::lab::simulate::rating::{Label, Simulated, Way};
+use crate::lab::simulate::rating::{Simulated, Way};
 use crate::lab::simulate::scene::{Age, Line, Scene};
 use crate::lab::simulate::words::{self, Letter, Topic};
 use crate::time::{MINUTE_MS, SECOND_MS};
@@ -66,7 +66,7 @@ pub(super) fn scripted_app(scene: &mut Scene<'_>) {
         claim(scene, &mut rating);
         scene.judge(&mut rating, Mood::Good);
         if rating.comment.is_some() && scene.dice.chance(0.4) {
-            let text = words::copy(&mut scene.dice, &text, 0.3);
+            let text = words::copy(&mut scene.dice, &text, Letter::Praise, 0.3);
             rating.paste(&mut scene.dice, text);
         }
         quickly(scene, &mut rating);
@@ -86,18 +86,17 @@ pub(super) fn resubmission(scene: &mut Scene<'_>) {
         let by_hand = scene.dice.chance(0.6);
         let mut after = 0;
         for _ in 0..scene.dice.between(1, 5) {
-            after += if by_hand {
-                scene.lapse(2 * MINUTE_MS, 600 * MINUTE_MS)
-            } else {
-                scene.dice.between(SECOND_MS, 90 * SECOND_MS)
-            };
-            let mut again = first.again(&mut scene.dice, after);
-            if by_hand {
-                again = first.clone();
+            let again = if by_hand {
+                // The form is opened and filled in anew.
+                after += scene.lapse(2 * MINUTE_MS, 600 * MINUTE_MS);
+                let mut again = first.clone();
                 again.id = scene.dice.bits();
                 again.shift(after);
-            }
-            debug_assert_eq!(scene.truth.label, Label::Duplicate);
+                again
+            } else {
+                after += scene.dice.between(SECOND_MS, 90 * SECOND_MS);
+                first.again(&mut scene.dice, after)
+            };
             scene.enter(again);
         }
         let scenario = scene.truth.scenario;

@@ -58,7 +58,7 @@ pub(super) fn brigade_one_text(scene: &mut Scene<'_>) {
         let hand = *scene.dice.pick(&hands);
         let mut rating = attack(scene, way, office, &hand, topic, at);
         if scene.dice.chance(0.92) {
-            let text = words::copy(&mut scene.dice, &text, touch);
+            let text = words::copy(&mut scene.dice, &text, Letter::Attack, touch);
             rating.paste(&mut scene.dice, text);
         }
         scene.enter(rating);
@@ -98,7 +98,7 @@ pub(super) fn poured_into_outage(scene: &mut Scene<'_>) {
         let mut rating = attack(scene, way, office, &hand, topic, at);
         if !said.is_empty() && scene.dice.chance(0.75) {
             let text = scene.dice.pick(&said).clone();
-            let text = words::copy(&mut scene.dice, &text, 0.2 + 0.6 * scene.skill);
+            let text = words::copy(&mut scene.dice, &text, Letter::Attack, 0.2 + 0.6 * scene.skill);
             rating.paste(&mut scene.dice, text);
         } else {
             retell(scene, &mut rating, &story);
