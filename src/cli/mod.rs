@@ -82,6 +82,8 @@ fn open_service(
     options.rules = RulesOrigin::find(config.rules.directory.clone());
     options.intake = IntakeLimits { queue: config.queue.depth, ..IntakeLimits::default() };
     options.retry_after_s = config.queue.retry_after_s;
+    options.bad_holds_per_day = config.holds.bad_per_day;
+    options.segment_bytes = u32::try_from(config.log.segment_mib << 20)?;
     let bytes = config.state.memory_mib << 20;
     options.state = StateLimits {
         // Half for the counters, an eighth for hot keys, the rest for entities of up to 400 bytes.

@@ -102,6 +102,13 @@ impl Backend for Service {
         if let Some(to) = &query.to {
             asked = asked.to(to).map_err(invalid)?;
         }
+        if let Some(per) = &query.per {
+            asked = asked.per(per).map_err(invalid)?;
+        }
+        if let Some(limit) = &query.limit {
+            asked = asked.limit(limit).map_err(invalid)?;
+        }
+        asked.department = query.department.as_deref().map(Into::into);
         let report = self.statistics_report(&asked).map_err(invalid)?;
         serde_json::to_value(report)
             .map_err(|error| StatisticsQueryError::Unavailable(BackendError(error.to_string())))
