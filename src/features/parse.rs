@@ -49,6 +49,7 @@ pub(super) fn parse(
         if reader.errors.is_empty() {
             continue;
         }
+        reader.errors.sort_by_key(|diagnostic| diagnostic.span.start);
         let text: Arc<str> = text.as_str().into();
         let errors = reader.errors.drain(..);
         located.extend(errors.map(|diagnostic| Located {
@@ -61,6 +62,12 @@ pub(super) fn parse(
         return Err(Diagnostics(located));
     }
     Ok(CounterSet::new(reader.counters, reader.conditions, &reader.canonical))
+}
+
+/// Where a part of a string stands in the file; `None` where the file spells it with escapes.
+fn part_of(text: &str, value: &Value<'_>, part: &str) -> Option<Range<usize>> {
+    let start = value.span().start + text[value.span()].rfind(part)?;
+    Some(start..start + part.len())
 }
 
 /// A value was wrong; the error is among [`Reader::errors`] already.
@@ -229,13 +236,14 @@ impl Reader<'_> {
             return Ok((Measure::Share(condition), span, format!("share({source})")));
         }
         let words: Vec<&str> = of.split_whitespace().collect();
+        let of_what = words.get(1).and_then(|word| part_of(text, value, word)).unwrap_or(span.clone());
         let measure = match words.as_slice() {
             ["count"] => Measure::Count,
             ["gap_cv"] => Measure::GapCv,
-            ["distinct", field] => Measure::Distinct(self.key_field(field, span.clone())?),
-            ["sum", feature] => Measure::Sum(self.number(feature, &span)?),
-            ["mean", feature] => Measure::Mean(self.number(feature, &span)?),
-            ["stddev", feature] => Measure::Stddev(self.number(feature, &span)?),
+            ["distinct", field] => Measure::Distinct(self.key_field(field, of_what)?),
+            ["sum", feature] => Measure::Sum(self.number(feature, &of_what)?),
+            ["mean", feature] => Measure::Mean(self.number(feature, &of_what)?),
+            ["stddev", feature] => Measure::Stddev(self.number(feature, &of_what)?),
             other => {
                 let first = other.first().map_or("", |word| word.split('(').next().unwrap_or(word));
                 return self.wrong(
@@ -305,13 +313,8 @@ impl Reader<'_> {
                 Ok((id, source.to_owned()))
             }
             Err(mut diagnostic) => {
-                // The condition's own span, where the file spells it without escapes.
-                let raw = &text[value.span()];
-                diagnostic.span = match raw.find(source) {
-                    Some(within) => {
-                        let start = value.span().start + within;
-                        start + diagnostic.span.start..start + diagnostic.span.end
-                    }
+                diagnostic.span = match part_of(text, value, source) {
+                    Some(whole) => whole.start + diagnostic.span.start..whole.start + diagnostic.span.end,
                     None => value.span(),
                 };
                 self.wrong(diagnostic)

@@ -52,26 +52,86 @@ fn the_fingerprint_follows_what_decides_values_and_not_the_wording() {
 
 #[test]
 fn an_unknown_key_of_the_table_is_named_with_what_was_meant() {
-    insta::assert_snapshot!(one("name = 'a.b'\nof = 'count'\nby = ['device']\nwindw = '1h'"), @"");
+    insta::assert_snapshot!(one("name = 'a.b'\nof = 'count'\nby = ['device']\nwindw = '1h'"), @r#"
+    error: this counter has no `window`
+     --> c.toml:1:1
+      |
+    1 | [[counter]]
+      | ^^^^^^^^^^^
+
+    error: a counter has no such key
+     --> c.toml:5:1
+      |
+    5 | windw = '1h'
+      | ^^^^^
+      = did you mean `window`?
+      = note: allowed are name, of, by, where, window, text
+    "#);
 }
 
 #[test]
 fn a_key_that_does_not_exist_is_named_with_what_was_meant() {
-    insta::assert_snapshot!(one("name = 'a.b'\nof = 'distinct ratr'\nby = ['devise']\nwindow = '1h'"), @"");
+    insta::assert_snapshot!(one("name = 'a.b'\nof = 'distinct ratr'\nby = ['devise']\nwindow = '1h'"), @r#"
+    error: no such key
+     --> c.toml:3:16
+      |
+    3 | of = 'distinct ratr'
+      |                ^^^^
+      = did you mean `rater`?
+      = note: allowed are device, profile, rater, ip, subnet, target, clerk, window, hall, department, district, matter, text, case, terminal, channel, everything
+
+    error: no such key
+     --> c.toml:4:7
+      |
+    4 | by = ['devise']
+      |       ^^^^^^^^
+      = did you mean `device`?
+      = note: allowed are device, profile, rater, ip, subnet, target, clerk, window, hall, department, district, matter, text, case, terminal, channel, everything
+    "#);
 }
 
 #[test]
 fn a_condition_is_marked_where_it_is_wrong() {
     insta::assert_snapshot!(
         one("name = 'a.b'\nof = 'share(star >= 4)'\nby = ['device']\nwhere = \"device.class == 'personal'\"\nwindow = '1h'"),
-        @""
+        @r#"
+    error: no feature is called `star`
+     --> c.toml:3:13
+      |
+    3 | of = 'share(star >= 4)'
+      |             ^^^^
+      = did you mean `stars`?
+
+    error: `device.class` is not known from the rating alone
+     --> c.toml:5:10
+      |
+    5 | where = "device.class == 'personal'"
+      |          ^^^^^^^^^^^^
+      = note: a counter may only use features of the rating that it counts
+    "#
     );
 }
 
 #[test]
 fn measures_windows_and_features_say_what_is_allowed() {
-    insta::assert_snapshot!(one("name = 'a.b'\nof = 'distnct rater'\nby = ['device']\nwindow = '91d'"), @"");
-    insta::assert_snapshot!(one("name = 'a.b'\nof = 'mean origin'\nby = ['device']\nwindow = '1h'"), @"");
+    insta::assert_snapshot!(one("name = 'a.b'\nof = 'distnct rater'\nby = ['device']\nwindow = '91d'"), @r#"
+    error: not a measure
+     --> c.toml:3:6
+      |
+    3 | of = 'distnct rater'
+      |      ^^^^^^^^^^^^^^^
+      = did you mean `distinct`?
+      = note: allowed are `count`, `distinct KEY`, `sum FEATURE`, `mean FEATURE`, `stddev FEATURE`, `gap_cv` and `share(CONDITION)`
+
+    error: not a window
+     --> c.toml:5:10
+      |
+    5 | window = '91d'
+      |          ^^^^^
+      = note: a whole number of minutes, hours or days from `1m` to `90d`, such as `24h`
+    "#);
+    let text = one("name = 'a.b'\nof = 'mean origin'\nby = ['device']\nwindow = '1h'");
+    assert!(text.contains("`origin` is enum, not a number") && text.contains("timing.dwell_s"), "{text}");
 }
 
 #[test]
