@@ -10,7 +10,7 @@ use toml::de::{DeTable, DeValue};
 
 use super::counter::{ConditionId, Counter, CounterSet, MAX_WINDOW_MS, Measure, Numeric};
 use super::keys::KeyField;
-use super::plan::{MAX_CONDITIONS, MAX_GROUPS};
+use super::plan::{MAX_CONDITIONS, MAX_KEY_LISTS};
 use crate::catalogue::{
     Bilingual, Catalogue, CatalogueError, Feature, FeatureId, FeatureType, MAX_FEATURES, Scope,
 };
@@ -80,7 +80,7 @@ struct Reader<'c> {
     counters: Vec<Counter>,
     canonical: Vec<String>,
     errors: Vec<Diagnostic>,
-    /// Distinct `by` lists so far, which [`MAX_GROUPS`] bounds.
+    /// Distinct `by` lists so far, which [`MAX_KEY_LISTS`] bounds.
     keys: Vec<Vec<KeyField>>,
 }
 
@@ -204,8 +204,8 @@ impl Reader<'_> {
             return self.wrong(Diagnostic::new(value.span(), "`by` has one to three keys"));
         }
         if !self.keys.contains(&by) {
-            if self.keys.len() >= MAX_GROUPS / 2 {
-                let message = format!("more than {} different lists of keys", MAX_GROUPS / 2);
+            if self.keys.len() >= MAX_KEY_LISTS {
+                let message = format!("more than {MAX_KEY_LISTS} different lists of keys");
                 return self.wrong(
                     Diagnostic::new(value.span(), message)
                         .note("each list costs every rating a look-up; keep counters by the same keys"),
