@@ -168,10 +168,12 @@ fn streams(most: usize) -> impl Strategy<Value = Vec<Rating>> {
     ];
     let dwell = prop_oneof![3 => (0.0f32..90.0).prop_map(Some), 1 => Just(None)];
     let step = (pace, late, 1u64..4, 0u64..60, 1u64..9, 1i64..6, dwell);
-    (prop::collection::vec(step, 1..most), any::<bool>()).prop_map(|(steps, one_device)| {
+    // Slow streams fill the long windows, fast ones the short ones.
+    let speed = prop_oneof![Just(1i64), Just(20), Just(200)];
+    (prop::collection::vec(step, 1..most), any::<bool>(), speed).prop_map(|(steps, one_device, speed)| {
         let mut now = START;
         let step = |(pace, late, device, rater, target, stars, dwell): (_, i64, _, _, _, _, _)| {
-            now += pace;
+            now += pace / speed;
             let device = if one_device { 1 } else { device };
             Rating { time: now - late, watermark: now, device, rater, target, stars, dwell }
         };
@@ -290,6 +292,36 @@ fn memory_is_bounded_under_a_stream_that_never_repeats_a_key() {
     let stats = &engine.stats().groups[0].1;
     assert!(stats.entities > 20_000, "{stats:?}");
     assert_eq!(stats.entities + stats.evicted + stats.expired, 300_000);
+}
+
+#[test]
+fn a_restored_engine_evicts_what_the_other_evicts() {
+    let (set, catalogue) = declarations();
+    let limits = Limits { memory_bytes: 4 << 20, hot_bytes: 100 << 10 };
+    let mut engine = CounterEngine::new(&set, limits);
+    // Strangers fill the memory; every third rating comes from one of 60 busy devices.
+    let stream = |from, to| {
+        strangers(from, to).map(|rating| match rating.rater % 3 {
+            0 => Rating { device: rating.rater % 60 + 1, ..rating },
+            _ => rating,
+        })
+    };
+    stream(0, 60_000).for_each(|rating| drop(observe(&mut engine, &catalogue, &rating)));
+    let mut bytes = Vec::new();
+    engine.write_snapshot(&mut bytes).unwrap();
+    let mut restored = CounterEngine::read_snapshot(&set, &mut bytes.as_slice()).unwrap();
+    let before = engine.stats();
+    assert_eq!(before, restored.stats());
+    for rating in stream(60_000, 90_000) {
+        let (one, other) =
+            (observe(&mut engine, &catalogue, &rating), observe(&mut restored, &catalogue, &rating));
+        assert_eq!(one, other);
+    }
+    assert_eq!(engine.stats(), restored.stats());
+    let evicted = |stats: &zhenping::features::engine::Stats| (stats.groups[0].1.evicted, stats.hot_evicted);
+    assert!(
+        evicted(&engine.stats()).0 > evicted(&before).0 && evicted(&engine.stats()).1 > evicted(&before).1
+    );
 }
 
 #[test]

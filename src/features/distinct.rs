@@ -87,13 +87,14 @@ impl Recent {
         }
     }
 
-    /// Bytes of all that it holds.
+    /// Bytes of all that it holds. Follows from the content alone, not from how it grew, because
+    /// the budget decides what is missing: a restored engine must decide alike.
     pub fn bytes(&self) -> usize {
+        let windows = self.windows.len();
         size_of::<Self>()
-            + self.windows.len() * 24
-            + self.ranks.capacity() * size_of::<Rank>()
-            + self.live.capacity() * size_of::<Live>()
-            + self.values.capacity() * size_of::<Value>()
+            + windows * 3 * size_of::<i64>()
+            + RANKS * (size_of::<Rank>() + windows * size_of::<Live>())
+            + self.values.len().next_power_of_two() * size_of::<Value>()
             + self.index.len() * 4
     }
 

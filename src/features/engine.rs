@@ -25,18 +25,22 @@ pub use super::plan::LATENESS_MS;
 /// Bounds of the state.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
-    /// Bytes for entities, their table and the fingerprints of evicted keys; at least
-    /// [`Limits::LEAST_MEMORY_BYTES`]. At the limit the sweep evicts: expired keys, then those that
+    /// Bytes for entities, their table and the fingerprints of evicted keys, from
+    /// [`Limits::LEAST_MEMORY_BYTES`] to [`Limits::MOST_MEMORY_BYTES`]. Reserved at once, taken as it
+    /// fills. At the limit the sweep evicts: expired keys, then those that
     /// were seen longest ago (by eighths: see `docs/counters.md`).
     pub memory_bytes: usize,
     /// Bytes for what hot keys keep beyond their entity. At the limit hot keys that were not seen
     /// since the sweep last passed lose it; their long windows are missing until they have passed.
+    /// The key of the rating at hand keeps it, whatever its size.
     pub hot_bytes: usize,
 }
 
 impl Limits {
     /// The least that [`Limits::memory_bytes`] may be; less is raised to it.
     pub const LEAST_MEMORY_BYTES: usize = 4 << 20;
+    /// The most that [`Limits::memory_bytes`] may be; more is lowered to it.
+    pub const MOST_MEMORY_BYTES: usize = 32 << 30;
 }
 
 impl Default for Limits {
@@ -99,7 +103,8 @@ pub struct CounterEngine {
 impl CounterEngine {
     /// An engine that has seen nothing yet.
     pub fn new(set: &CounterSet, mut limits: Limits) -> Self {
-        limits.memory_bytes = limits.memory_bytes.max(Limits::LEAST_MEMORY_BYTES);
+        limits.memory_bytes =
+            limits.memory_bytes.clamp(Limits::LEAST_MEMORY_BYTES, Limits::MOST_MEMORY_BYTES);
         let filter_bytes = Self::filter_bytes(limits, set);
         let groups = &set.plan.groups;
         Self {
@@ -193,7 +198,7 @@ impl CounterEngine {
         let at = at.ms();
         self.watermark = self.watermark.max(watermark.ms());
         let plan: Arc<Plan> = Arc::clone(&self.set.plan);
-        if at < self.watermark.saturating_sub(LATENESS_MS) || at < 0 {
+        if at < self.watermark.saturating_sub(LATENESS_MS) || !entity::TIMES.contains(&at) {
             self.too_late += 1;
             for counter in self.set.counters() {
                 vector.clear(counter.id);
@@ -460,8 +465,8 @@ fn of_hot(group: &Group, slot: &Slot, view: View<'_>, all: &Sums, hot: &mut Hot)
             let held = hot.count(held_tail, window, at)? + all.get(held);
             share(held, hot.count(known_tail, window, at)? + all.get(known))
         }
-        Reading::Distinct { tail, tail_window, .. } => {
-            let count = hot.distinct(tail, &group.tails[usize::from(tail)], tail_window, view)?;
+        Reading::Distinct { newest, tail, tail_window, .. } => {
+            let count = hot.distinct(tail, &group.tails[usize::from(tail)], tail_window, newest, view)?;
             Some(Value::Int(count as i64))
         }
         Reading::Moment { moment: which, bit, column, tail } => {

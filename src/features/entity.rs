@@ -15,6 +15,9 @@
 use super::arena::META;
 use super::plan::{Group, MAX_COLUMNS};
 
+/// Times that an event word can hold: from 1970 for 4 000 years.
+pub(super) const TIMES: std::ops::Range<i64> = 0..1 << 47;
+
 const HEADER: usize = 5;
 const HOT: usize = 3;
 const COVERED: usize = 4;

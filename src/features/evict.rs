@@ -91,9 +91,11 @@ impl CounterEngine {
         seen.get(seen.len() / PART).copied().unwrap_or(i64::MAX)
     }
 
+    /// When a key was seen last; one that came back after it was evicted may have no event yet.
     fn last_seen(&self, block: Block) -> i64 {
         let words = self.arena.get(block);
-        Events::of(words, &self.set.plan.groups[entity::group(words)]).newest()
+        let newest = Events::of(words, &self.set.plan.groups[entity::group(words)]).newest();
+        newest.max(entity::covered_from(words))
     }
 
     fn has_expired(&self, block: Block, seen: i64) -> bool {

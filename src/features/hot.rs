@@ -54,6 +54,8 @@ pub(super) struct Hot {
     /// Over the events in the block, of the bits that stand for tests.
     pub sums: Sums,
     tails: Box<[Kept]>,
+    /// Of all that it holds.
+    bytes: usize,
 }
 
 /// A moment to read values at, and the events of the block then.
@@ -79,18 +81,16 @@ impl Hot {
         for &[low, _] in Events::of(block, group).words() {
             sums.add(low as u16 & group.test_bits());
         }
-        let tails = group.tails.iter().map(|_| Kept { lost: covered_from, state: State::Idle }).collect();
-        Self { owner, touched: true, covered_from, sums, tails }
+        let tails: Box<[Kept]> =
+            group.tails.iter().map(|_| Kept { lost: covered_from, state: State::Idle }).collect();
+        let bytes = counted(&tails);
+        Self { owner, touched: true, covered_from, sums, tails, bytes }
     }
 
     /// Bytes of all that it holds.
     pub fn bytes(&self) -> usize {
-        let states: usize = self.tails.iter().map(|kept| kept.state.bytes()).sum();
-        Self::own_bytes(self.tails.len()) + states
-    }
-
-    fn own_bytes(tails: usize) -> usize {
-        size_of::<Self>() + tails * size_of::<Kept>()
+        debug_assert_eq!(self.bytes, counted(&self.tails));
+        self.bytes
     }
 
     /// An event arrived, in the block or past it.
@@ -99,7 +99,9 @@ impl Hot {
             if let State::Distinct(recent) = &mut kept.state
                 && let Some(item) = item(tail, event)
             {
+                let before = recent.bytes();
                 recent.arrive(item, event.time());
+                self.bytes = self.bytes + recent.bytes() - before;
             }
         }
     }
@@ -114,6 +116,7 @@ impl Hot {
             // What left before the window (and half as much, lest it come and go) is not needed.
             let reach = newest - tail.longest();
             if !matches!(kept.state, State::Idle) && self.covered_from <= reach - tail.longest() / 2 {
+                self.bytes -= kept.state.bytes();
                 *kept = Kept { lost: self.covered_from, state: State::Idle };
                 continue;
             }
@@ -126,6 +129,7 @@ impl Hot {
                 if let State::Distinct(recent) = &mut kept.state {
                     recent.arrive(item, time);
                 }
+                self.bytes += kept.state.bytes();
             }
             match &mut kept.state {
                 State::Idle => {}
@@ -168,7 +172,14 @@ impl Hot {
     }
 
     /// Distinct values among all events of a tail's window, in the block or not.
-    pub fn distinct(&mut self, position: u8, tail: &Tail, window: u8, view: View<'_>) -> Option<u64> {
+    pub fn distinct(
+        &mut self,
+        position: u8,
+        tail: &Tail,
+        window: u8,
+        newest: u8,
+        view: View<'_>,
+    ) -> Option<u64> {
         let View { events, at, until } = view;
         let low = at - tail.windows[usize::from(window)];
         match self.known(position, low)? {
@@ -181,7 +192,11 @@ impl Hot {
                 Some(recent.estimate_late(usize::from(window), at, in_block))
             }
             State::Distinct(recent) => Some(recent.estimate(usize::from(window), at)),
-            _ => Some(u64::from(window::distinct(events, until, low, tail.bit, tail.column))),
+            // All that count are in the block still.
+            _ if view.is_late() => {
+                Some(u64::from(window::distinct(events, until, low, tail.bit, tail.column)))
+            }
+            _ => Some(events.words().iter().filter(|&&[low, _]| has(low as u16, newest)).count() as u64),
         }
     }
 
@@ -219,8 +234,15 @@ impl Hot {
             };
             tails.push(Kept { lost, state });
         }
-        Ok(Self { owner, touched, covered_from, sums, tails: tails.into() })
+        let bytes = counted(&tails);
+        Ok(Self { owner, touched, covered_from, sums, tails: tails.into(), bytes })
     }
+}
+
+/// Bytes of a hot key with these tails.
+fn counted(tails: &[Kept]) -> usize {
+    let states: usize = tails.iter().map(|kept| kept.state.bytes()).sum();
+    size_of::<Hot>() + size_of_val(tails) + states
 }
 
 /// What a tail takes from an event; `None` if the event does not count there.

@@ -10,7 +10,7 @@ use toml::de::{DeTable, DeValue};
 
 use super::counter::{ConditionId, Counter, CounterSet, MAX_WINDOW_MS, Measure, Numeric};
 use super::keys::KeyField;
-use super::plan::{MAX_CONDITIONS, MAX_GROUPS};
+use super::plan::{MAX_CONDITIONS, MAX_KEY_LISTS};
 use crate::catalogue::{
     Bilingual, Catalogue, CatalogueError, Feature, FeatureId, FeatureType, MAX_FEATURES, Scope,
 };
@@ -49,6 +49,7 @@ pub(super) fn parse(
         if reader.errors.is_empty() {
             continue;
         }
+        reader.errors.sort_by_key(|diagnostic| diagnostic.span.start);
         let text: Arc<str> = text.as_str().into();
         let errors = reader.errors.drain(..);
         located.extend(errors.map(|diagnostic| Located {
@@ -63,6 +64,12 @@ pub(super) fn parse(
     Ok(CounterSet::new(reader.counters, reader.conditions, &reader.canonical))
 }
 
+/// Where a part of a string stands in the file; `None` where the file spells it with escapes.
+fn part_of(text: &str, value: &Value<'_>, part: &str) -> Option<Range<usize>> {
+    let start = value.span().start + text[value.span()].rfind(part)?;
+    Some(start..start + part.len())
+}
+
 /// A value was wrong; the error is among [`Reader::errors`] already.
 struct Wrong;
 
@@ -73,7 +80,7 @@ struct Reader<'c> {
     counters: Vec<Counter>,
     canonical: Vec<String>,
     errors: Vec<Diagnostic>,
-    /// Distinct `by` lists so far, which [`MAX_GROUPS`] bounds.
+    /// Distinct `by` lists so far, which [`MAX_KEY_LISTS`] bounds.
     keys: Vec<Vec<KeyField>>,
 }
 
@@ -197,8 +204,8 @@ impl Reader<'_> {
             return self.wrong(Diagnostic::new(value.span(), "`by` has one to three keys"));
         }
         if !self.keys.contains(&by) {
-            if self.keys.len() >= MAX_GROUPS / 2 {
-                let message = format!("more than {} different lists of keys", MAX_GROUPS / 2);
+            if self.keys.len() >= MAX_KEY_LISTS {
+                let message = format!("more than {MAX_KEY_LISTS} different lists of keys");
                 return self.wrong(
                     Diagnostic::new(value.span(), message)
                         .note("each list costs every rating a look-up; keep counters by the same keys"),
@@ -229,13 +236,14 @@ impl Reader<'_> {
             return Ok((Measure::Share(condition), span, format!("share({source})")));
         }
         let words: Vec<&str> = of.split_whitespace().collect();
+        let of_what = words.get(1).and_then(|word| part_of(text, value, word)).unwrap_or(span.clone());
         let measure = match words.as_slice() {
             ["count"] => Measure::Count,
             ["gap_cv"] => Measure::GapCv,
-            ["distinct", field] => Measure::Distinct(self.key_field(field, span.clone())?),
-            ["sum", feature] => Measure::Sum(self.number(feature, &span)?),
-            ["mean", feature] => Measure::Mean(self.number(feature, &span)?),
-            ["stddev", feature] => Measure::Stddev(self.number(feature, &span)?),
+            ["distinct", field] => Measure::Distinct(self.key_field(field, of_what)?),
+            ["sum", feature] => Measure::Sum(self.number(feature, &of_what)?),
+            ["mean", feature] => Measure::Mean(self.number(feature, &of_what)?),
+            ["stddev", feature] => Measure::Stddev(self.number(feature, &of_what)?),
             other => {
                 let first = other.first().map_or("", |word| word.split('(').next().unwrap_or(word));
                 return self.wrong(
@@ -305,13 +313,8 @@ impl Reader<'_> {
                 Ok((id, source.to_owned()))
             }
             Err(mut diagnostic) => {
-                // The condition's own span, where the file spells it without escapes.
-                let raw = &text[value.span()];
-                diagnostic.span = match raw.find(source) {
-                    Some(within) => {
-                        let start = value.span().start + within;
-                        start + diagnostic.span.start..start + diagnostic.span.end
-                    }
+                diagnostic.span = match part_of(text, value, source) {
+                    Some(whole) => whole.start + diagnostic.span.start..whole.start + diagnostic.span.end,
                     None => value.span(),
                 };
                 self.wrong(diagnostic)
@@ -410,3 +413,7 @@ impl Reader<'_> {
         }
     }
 }
+
+#[cfg(test)]
+#[path = "parse_tests.rs"]
+mod tests;

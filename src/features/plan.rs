@@ -15,8 +15,8 @@ use crate::time::HOUR_MS;
 
 /// Ratings up to this much behind the watermark are put where they belong; later ones are missing.
 pub const LATENESS_MS: i64 = 72 * HOUR_MS;
-/// Most groups of a set.
-pub(super) const MAX_GROUPS: usize = 64;
+/// Most different lists of keys of a set.
+pub(super) const MAX_KEY_LISTS: usize = 32;
 /// Most distinct conditions of a set.
 pub(super) const MAX_CONDITIONS: usize = 64;
 /// Most events that an entity keeps.
@@ -252,11 +252,16 @@ fn push_new<T: PartialEq>(list: &mut Vec<T>, item: T) {
     }
 }
 
-/// Position of an item that is known to be in the list; lists here have at most 64 items.
-fn index_of<T: PartialEq>(list: &[T], item: &T) -> u8 {
+/// Position of an item that is known to be in the list.
+fn index_of<T: PartialEq>(list: &[T], item: &T) -> usize {
     let found = list.iter().position(|other| other == item);
     debug_assert!(found.is_some());
-    found.unwrap_or(0) as u8
+    found.unwrap_or(0)
+}
+
+/// Position within a group, whose lists are all short.
+fn place_of<T: PartialEq>(list: &[T], item: &T) -> u8 {
+    index_of(list, item) as u8
 }
 
 /// The bits, columns and windows that some counters need together.
@@ -276,7 +281,7 @@ impl<'t> Draft<'t> {
             push_new(&mut draft.windows, counter.window_ms);
             let tests = tests_of(counter);
             for test in tests.into_iter().flatten() {
-                push_new(&mut draft.bits, u16::from(index_of(all_tests, &test)));
+                push_new(&mut draft.bits, index_of(all_tests, &test) as u16);
             }
             if let Some(column) = column_of(counter) {
                 push_new(&mut draft.columns, column);
@@ -297,7 +302,7 @@ impl<'t> Draft<'t> {
     }
 
     fn bit_of(&self, test: Option<Test>) -> u8 {
-        test.map_or(ALL, |test| index_of(&self.bits, &u16::from(index_of(self.all_tests, &test))))
+        test.map_or(ALL, |test| place_of(&self.bits, &(index_of(self.all_tests, &test) as u16)))
     }
 
     /// The tails of a counter, without their windows.
@@ -308,7 +313,7 @@ impl<'t> Draft<'t> {
             Measure::Sum(_) | Measure::Mean(_) | Measure::Stddev(_) => TailKind::Moments,
             Measure::GapCv => TailKind::Gaps,
         };
-        let column = column_of(counter).map_or(0, |column| index_of(&self.columns, &column));
+        let column = column_of(counter).map_or(0, |column| place_of(&self.columns, &column));
         let [first, second] = tests_of(counter);
         let second = second.map(|test| (kind, self.bit_of(Some(test)), column));
         [(kind, self.bit_of(first), column)].into_iter().chain(second).collect()
@@ -345,7 +350,7 @@ impl<'t> Draft<'t> {
         let (tail, second) = (found[0], found.last().copied().unwrap_or(0));
         let tests = tests_of(counter);
         let bit = self.bit_of(tests[0]);
-        let column = column_of(counter).map_or(0, |column| index_of(&self.columns, &column));
+        let column = column_of(counter).map_or(0, |column| place_of(&self.columns, &column));
         let moment = |moment| Reading::Moment { moment, bit, column, tail };
         let reading = match counter.measure {
             Measure::Count => Reading::Count { bit, tail },
@@ -357,7 +362,7 @@ impl<'t> Draft<'t> {
             },
             Measure::Distinct(_) => {
                 let own = newest.iter().find(|n| n.test_bit == bit && n.column == column);
-                let tail_window = index_of(&tails[usize::from(tail)].windows, &window);
+                let tail_window = place_of(&tails[usize::from(tail)].windows, &window);
                 Reading::Distinct { newest: own.map_or(ALL, |n| n.bit), bit, column, tail, tail_window }
             }
             Measure::Sum(_) => moment(Moment::Sum),
@@ -365,7 +370,7 @@ impl<'t> Draft<'t> {
             Measure::Stddev(_) => moment(Moment::Stddev),
             Measure::GapCv => Reading::GapCv { bit, tail },
         };
-        Slot { id: counter.id, counter: position, window: index_of(&self.windows, &window), reading }
+        Slot { id: counter.id, counter: position, window: place_of(&self.windows, &window), reading }
     }
 
     fn finish(self, members: &[&Counter], group: usize, positions: &HashMap<FeatureId, u16>) -> Group {
@@ -376,7 +381,7 @@ impl<'t> Draft<'t> {
             .map(|(i, (test, column))| Newest {
                 bit: (self.bits.len() + i) as u8,
                 test_bit: self.bit_of(*test),
-                column: index_of(&self.columns, column),
+                column: place_of(&self.columns, column),
             })
             .collect();
         let tails = self.tails(members);
