@@ -17,10 +17,13 @@ const RATING: &str = r#"{"rating_id":"r-1","stars":1,"comment":"等了两个小�
 const VERDICT: &str = r#"{"rating_id":"r-1","revision":0,"decision":"admit","handling":"proceed","risk":0.02,
     "current":{"revision":1,"decision":"hold"}}"#;
 
+/// A status and a body.
+type Scripted = (StatusCode, &'static str);
+
 /// What the server does with each request in turn, and what it was sent.
 #[derive(Default)]
 struct Script {
-    answers: Vec<(StatusCode, &'static str)>,
+    answers: Vec<Scripted>,
     seen: Vec<(HeaderMap, String)>,
 }
 
@@ -117,7 +120,7 @@ fn the_java_client_submits_repeats_and_reports() {
         .enable_all()
         .build()
         .expect("a runtime");
-    let cases: [(&[(StatusCode, &str)], i32, &str); 3] = [
+    let cases: [(&[Scripted], i32, &str); 3] = [
         // Shed once; the repeat has the same content.
         (
             &[(StatusCode::SERVICE_UNAVAILABLE, ""), (StatusCode::OK, VERDICT)],
