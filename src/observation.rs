@@ -112,6 +112,7 @@ pub struct Device {
     /// device's life. `None` if fewer than two of them are known.
     pub hardware: Option<u64>,
     /// Keyed hash of language, time zone and the OS's major version: changes rarely.
+    /// `None` if fewer than two of them are known.
     pub habitat: Option<u64>,
     /// Keyed hash of app version, full OS version and user agent: changes with every update.
     pub software: Option<u64>,
@@ -208,13 +209,13 @@ pub struct Text {
     pub chars: u32,
     /// A stock phrase ("很好", "满意") or at most a few characters: carries no weight.
     pub stock: bool,
-    /// MinHash of the character 2- and 3-grams (keyed), for comments of [`Text::MINHASH_CHARS`] or
-    /// more characters: 8 lanes of 32 bits.
+    /// MinHash of the character 2- and 3-grams (keyed), where the normalised text has
+    /// [`Text::MINHASH_CHARS`] or more characters: 8 lanes of 32 bits.
     pub minhash: Option<[u32; 8]>,
 }
 
 impl Text {
-    /// Comments shorter than this have no MinHash: too few n-grams to compare.
+    /// Texts shorter than this have no MinHash: too few n-grams to compare.
     pub const MINHASH_CHARS: u32 = 12;
 }
 

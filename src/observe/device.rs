@@ -90,7 +90,7 @@ impl Group<'_> {
 
     /// The hash, if at least so many fields are known. Begins the next group.
     fn hash(&mut self, at_least: usize) -> Option<u64> {
-        let hash = (self.known >= at_least).then(|| self.keyring.profile(&self.form));
+        let hash = (self.known >= at_least).then(|| self.keyring.profile(self.form));
         self.form.clear();
         self.known = 0;
         hash

@@ -330,7 +330,10 @@ impl fmt::Display for KeyError {
         match self {
             Self::Io { path, source, .. } if source.kind() == io::ErrorKind::NotFound => {
                 let path = path.display();
-                write!(f, "there is no key file {path}: the first start on an empty data directory makes it; ")?;
+                write!(
+                    f,
+                    "there is no key file {path}: the first start on an empty data directory makes it; "
+                )?;
                 write!(f, "where there are ratings already, restore it from its backup")
             }
             Self::Io { path, action, source } => {

@@ -6,7 +6,7 @@
 //! or a phone number alone would fall to a dictionary within minutes. Pseudonyms remain personal
 //! information all the same, and are treated so.
 //!
-//! Keys have **epochs** ([`keyring`]): a rotation begins a new one with a fresh secret and keeps the one
+//! Keys have **epochs** ([`Keyring`]): a rotation begins a new one with a fresh secret and keeps the one
 //! before, so that look-ups work across the border; the epoch before that is destroyed, and with it
 //! the link from its pseudonyms to people.
 
