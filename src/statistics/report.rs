@@ -217,7 +217,7 @@ impl Statistics {
 
     /// Answers a question. `head` is the chain's head at [`Statistics::position`], in hexadecimal.
     ///
-    /// Takes one pass over the open ratings: about 10 ms for a million of them.
+    /// Takes one pass over the open ratings: of the order of 0.1 s for a million of them.
     ///
     /// # Errors
     /// A field of the query is not allowed, or asks for single days of which only monthly sums are

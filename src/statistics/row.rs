@@ -152,3 +152,13 @@ impl Row {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_row_takes_48_bytes() {
+        assert_eq!(size_of::<Row>(), 48);
+    }
+}
