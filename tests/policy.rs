@@ -1,12 +1,22 @@
 //! The promises of the policy, whatever the evidence says.
 
 use proptest::prelude::*;
+use zhenping::features::case::Contest;
 use zhenping::policy::{
-    AxisEvidence, Contest, Decided, Evidence, Facts, FamilyWeight, Hard, Thresholds, WEAK_FAMILIES, decide,
-    text,
+    AxisEvidence, Decided, Evidence, Facts, FamilyWeight, Hard, Thresholds, WEAK_FAMILIES, decide, text,
 };
 use zhenping::verdict::Contribution;
 use zhenping::wire::{Decision, Origin, ReasonSource, Suspicion};
+
+const CONTESTS: [Contest; 7] = [
+    Contest::None,
+    Contest::Revision,
+    Contest::RepeatSame,
+    Contest::RepeatChanged,
+    Contest::OtherRater,
+    Contest::StandsOverOther,
+    Contest::YieldsToApplicant,
+];
 
 const FAMILIES: &[&str] =
     &["concentration", "device", "frequency", "network", "text", "case", "staff", "automation"];
@@ -155,9 +165,8 @@ fn contests_end_as_the_design_says() {
         ("the same praise twice is a duplicate", plain(), C::RepeatSame, Reject, None),
         ("the same complaint twice is never rejected", bad, C::RepeatSame, Hold, None),
         ("an applicant who complains twice is not held", applicant(bad), C::RepeatSame, Admit, None),
-        ("an applicant may think again", applicant(plain()), C::RepeatChanged, Admit, None),
+        ("one person may think again", plain(), C::RepeatChanged, Admit, None),
         ("and complain after praise", applicant(bad), C::RepeatChanged, Admit, None),
-        ("a stranger's change of mind waits", plain(), C::RepeatChanged, Hold, Some("case-contested")),
         ("two strangers who differ both wait", bad, C::OtherRater, Hold, Some("case-contested")),
         ("two strangers who agree count once", same(plain()), C::OtherRater, Admit, None),
         (
@@ -185,24 +194,6 @@ fn beyond_the_budget_a_hold_is_admitted_and_flagged() {
     outcome.admit_over_budget();
     assert_eq!(outcome.decision, Decision::Admit);
     assert!(outcome.over_budget && outcome.second_look && codes(&outcome).contains(&"hold-budget"));
-}
-
-#[test]
-fn thresholds_out_of_order_are_refused_with_the_remedy() {
-    let error = |t: Thresholds| t.check().unwrap_err().to_string();
-    assert_eq!(Thresholds::default().check(), Ok(()));
-    assert_eq!(
-        error(Thresholds { hold_bad: 0.4, ..Default::default() }),
-        "`hold_bad` must be at most 1 and not below `hold`"
-    );
-    assert_eq!(
-        error(Thresholds { hold: f32::NAN, ..Default::default() }),
-        "`hold` must be above 0 and at most 1"
-    );
-    assert_eq!(
-        error(Thresholds { second_look: 0.9, ..Default::default() }),
-        "`second_look` must be above 0 and not above `hold`"
-    );
 }
 
 prop_compose! {
@@ -236,14 +227,14 @@ prop_compose! {
 
 prop_compose! {
     fn any_facts()(
-        bad: bool, default: bool, matched: bool, applicant: Option<bool>, contest in 0i64..7, same_stars: bool,
+        bad: bool, default: bool, matched: bool, applicant: Option<bool>, contest in 0usize..7, same_stars: bool,
     ) -> Facts {
         Facts {
             bad,
             origin: if default { Origin::Default } else { Origin::Active },
             matched_applicant: matched,
             applicant: if matched { Some(true) } else { applicant },
-            contest: Contest::from_index(contest).unwrap(),
+            contest: CONTESTS[contest],
             same_stars,
         }
     }

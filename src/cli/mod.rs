@@ -8,6 +8,7 @@ mod rules;
 mod score;
 mod serve;
 mod simulate;
+mod stats;
 mod token;
 
 use std::path::Path;
@@ -45,6 +46,7 @@ enum Command {
     Simulate(simulate::SimulateArgs),
     Rules(rules::RulesArgs),
     Ledger(ledger::LedgerArgs),
+    Stats(stats::StatsArgs),
     Token(token::TokenArgs),
     Key(key::KeyArgs),
     Load(load::LoadArgs),
@@ -59,6 +61,7 @@ pub fn main() -> ExitCode {
         Command::Simulate(args) => simulate::run(args),
         Command::Rules(args) => rules::run(args),
         Command::Ledger(args) => ledger::run(args),
+        Command::Stats(args) => stats::run(args),
         Command::Token(args) => token::run(args),
         Command::Key(args) => key::run(args),
         Command::Load(args) => load::run(args),

@@ -11,9 +11,11 @@ use bytes::Bytes;
 use indicatif::{ProgressBar, ProgressStyle};
 
 use super::CommandResult;
+use crate::log::entry::RatingEntry;
 use crate::metrics::Metrics;
 use crate::rating::MAX_RATING_BYTES;
-use crate::service::{Answer, Clock, Options, Output, Reply, RulesOrigin, Service, Submission, grouped};
+use crate::scoring::Ruling;
+use crate::service::{Answer, Clock, Options, Output, Reply, RulesOrigin, Service, Submission, feature_values, grouped};
 
 /// Scores a file of ratings (NDJSON) and writes a verdict per line, in order.
 ///
@@ -35,6 +37,9 @@ pub struct ScoreArgs {
     /// Rule files; by default `rules/` here if there is one, or else the shipped set.
     #[arg(long)]
     rules: Option<PathBuf>,
+    /// Also writes the feature values of each rating here (NDJSON): what rules and models see.
+    #[arg(long)]
+    features: Option<PathBuf>,
     /// Threads that parse and judge; one more keeps state in order. Verdicts don't depend on it.
     #[arg(long, default_value_t = default_threads())]
     threads: usize,
@@ -77,7 +82,12 @@ pub fn run(args: ScoreArgs) -> CommandResult {
         (None, None) => return Err("no directory to work in".into()),
     };
     let counts = Arc::new(Counts::default());
-    let output = Verdicts { sink: BufWriter::with_capacity(CHUNK_BYTES, sink), counts: Arc::clone(&counts) };
+    let features = match &args.features {
+        Some(path) => Some(BufWriter::new(File::create(path).map_err(|e| format!("{}: {e}", path.display()))?)),
+        None => None,
+    };
+    let sink = BufWriter::with_capacity(CHUNK_BYTES, sink);
+    let output = Verdicts { sink, features, counts: Arc::clone(&counts) };
     let output = Arc::new(Mutex::new(output));
     let mut options = Options::new(directory, Arc::new(Metrics::new()?));
     options.rules = RulesOrigin::find(args.rules);
@@ -93,7 +103,11 @@ pub fn run(args: ScoreArgs) -> CommandResult {
     service.stop()?;
     let pending = service.folds(|folds| folds.pending_holds());
     progress.finish_and_clear();
-    output.lock().unwrap_or_else(PoisonError::into_inner).sink.flush()?;
+    {
+        let mut output = output.lock().unwrap_or_else(PoisonError::into_inner);
+        output.sink.flush()?;
+        output.features.as_mut().map_or(Ok(()), Write::flush)?;
+    }
     read?;
     counts.report(pending);
     Ok(ExitCode::from(u8::from(counts.errors.load(Ordering::Relaxed) > 0)))
@@ -181,13 +195,14 @@ impl Counts {
 
 struct Verdicts {
     sink: BufWriter<Box<dyn Write + Send>>,
+    features: Option<BufWriter<File>>,
     counts: Arc<Counts>,
 }
 
 impl Output for Arc<Mutex<Verdicts>> {
     fn answer(&mut self, line: u64, answer: &Answer) -> io::Result<()> {
         let mut verdicts = self.lock().unwrap_or_else(PoisonError::into_inner);
-        let Verdicts { sink, counts } = &mut *verdicts;
+        let Verdicts { sink, counts, .. } = &mut *verdicts;
         let error = match answer {
             Answer::Verdict(json) => {
                 counts.verdicts.fetch_add(1, Ordering::Relaxed);
@@ -210,6 +225,17 @@ impl Output for Arc<Mutex<Verdicts>> {
         counts.errors.fetch_add(1, Ordering::Relaxed);
         serde_json::to_writer(&mut *sink, &serde_json::json!({ "line": line, "error": error }))?;
         sink.write_all(b"\n")
+    }
+
+    fn scored(&mut self, rating: &RatingEntry, ruling: &Ruling) -> io::Result<()> {
+        let mut verdicts = self.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(out) = &mut verdicts.features else { return Ok(()) };
+        let row = serde_json::json!({
+            "rating_id": rating.observation.rating_id,
+            "features": feature_values(&rating.features, ruling.catalogue()),
+        });
+        serde_json::to_writer(&mut *out, &row)?;
+        out.write_all(b"\n")
     }
 
     fn revision(&mut self, json: &[u8]) -> io::Result<()> {

@@ -21,7 +21,9 @@ pub fn rule(facts: &Facts) -> Ruling {
             // Whoever presses the wrong star and presses again need not know of `supersedes`.
             Contest::RepeatChanged => Ruling::of(Decision::Admit, "case-changed", 0.0),
             Contest::OtherRater if facts.same_stars => Ruling::of(Decision::Admit, "case-same-stars", 0.0),
-            Contest::OtherRater => Ruling {
+            // Both are applicants: each may say what they met with, and the statistics count the later.
+        Contest::OtherRater if facts.applicant == Some(true) => Ruling::STANDS,
+        Contest::OtherRater => Ruling {
                 hold_earlier: true,
                 ..Ruling::of(Decision::Hold, "case-contested", CONTESTED_WEIGHT)
             },

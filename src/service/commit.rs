@@ -27,6 +27,14 @@ pub trait Output: Send {
     /// It cannot be written; the service stops.
     fn answer(&mut self, line: u64, answer: &Answer) -> std::io::Result<()>;
 
+    /// A new rating as it went into the log, before its answer. Most outputs have no use for it.
+    ///
+    /// # Errors
+    /// As [`Output::answer`].
+    fn scored(&mut self, _rating: &RatingEntry, _ruling: &Ruling) -> std::io::Result<()> {
+        Ok(())
+    }
+
     /// A revision that the line before it brought about, as JSON.
     ///
     /// # Errors
@@ -167,6 +175,9 @@ impl Committer {
         }
         if let Some(comment) = comment {
             self.group.comments.push((entry.observation.rating_id.clone(), comment));
+        }
+        if let Some(output) = &mut self.output {
+            output.scored(&entry, &ruling)?;
         }
         let fingerprint = rating_fingerprint(&entry.observation.rating_id);
         self.group.ratings.insert(fingerprint, self.group.entries.len());

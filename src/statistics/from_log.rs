@@ -50,7 +50,7 @@ fn rated(sequence: u64, rating: &RatingEntry) -> Rated<'_> {
     }
 }
 
-fn rated_public(sequence: u64, public: &PublicRating) -> Rated<'_> {
+pub(super) fn rated_public(sequence: u64, public: &PublicRating) -> Rated<'_> {
     Rated {
         sequence,
         day: day(public.day),

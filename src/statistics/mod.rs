@@ -12,6 +12,7 @@
 
 mod beta;
 mod counted;
+mod directory;
 mod from_log;
 mod names;
 mod open;
@@ -25,6 +26,7 @@ mod tally;
 mod text;
 
 pub use counted::{By, Counted, Rated, Revised};
+pub use directory::{FoldError, fold_directory};
 pub use query::{Dimension, Period, Query, QueryError};
 pub use ranking::{Ranked, Ranking};
 pub use report::{Defaults, Figures, Levels, Note, PendingNow, Report, ReportRow};
