@@ -150,8 +150,11 @@ impl Write for Section<'_> {
 pub struct Snapshot {
     map: Mmap,
     head: Head,
-    sections: Vec<(String, Range<usize>)>,
+    sections: Sections,
 }
+
+/// Names of sections, and where their bytes are.
+type Sections = Vec<(String, Range<usize>)>;
 
 impl Snapshot {
     /// The latest snapshot in a directory that is whole and that `log` leads through.
@@ -195,7 +198,7 @@ impl Snapshot {
 }
 
 /// The head and the places of the sections, if every hash is right.
-fn check(bytes: &[u8]) -> Option<(Head, Vec<(String, Range<usize>)>)> {
+fn check(bytes: &[u8]) -> Option<(Head, Sections)> {
     let (body, footer) = bytes.split_at_checked(bytes.len().checked_sub(FOOTER_BYTES)?)?;
     let table_bytes = u64::from_le_bytes(*footer[32..].first_chunk()?);
     let table_at = body.len().checked_sub(usize::try_from(table_bytes).ok()?)?;

@@ -196,7 +196,7 @@ impl Verifier<'_> {
     fn frames(&mut self, frames: &mut Frames) -> Result<(), LogError> {
         while frames.advance()? {
             self.record(frames)?;
-            if self.report.head.next_sequence % PROGRESS_RECORDS == 0 {
+            if self.report.head.next_sequence.is_multiple_of(PROGRESS_RECORDS) {
                 self.progress();
             }
         }

@@ -10,7 +10,7 @@ pub const RATING: &[u8] = include_bytes!("../fixtures/log/rating.record");
 /// The built-in features, and counters up to the number of slots in [`RATING`].
 pub fn catalogue() -> Catalogue {
     let mut catalogue = Catalogue::builtin();
-    for number in catalogue.len()..kept().features.len() {
+    for number in 0..kept().features.len().saturating_sub(catalogue.len()) {
         let counter = Feature {
             name: format!("counter.number_{number}"),
             kind: if number % 5 == 4 { FeatureType::Float } else { FeatureType::Int },

@@ -133,6 +133,26 @@ proptest! {
     }
 
     #[test]
+    fn whatever_stands_behind_a_header_opens_or_is_named_without_panic(mut bytes: Vec<u8>, frames in 0..3_u64, sparse: bool) {
+        let dir = tempfile::tempdir().unwrap();
+        let log = open(&dir);
+        for number in 0..frames {
+            log.append(&[small(number).encode()]).unwrap();
+        }
+        let end = lock(&log.writer).end;
+        drop(log);
+        if sparse {
+            bytes.iter_mut().for_each(|byte| *byte &= 3);
+        }
+        let file = File::options().write(true).open(dir.path().join("00000000000000000000.seg")).unwrap();
+        file.write_all_at(&bytes, end).unwrap();
+        match EmbeddedLog::open(dir.path(), SMALL) {
+            Ok(log) => prop_assert_eq!(log.head().next_sequence, frames),
+            Err(error) => prop_assert!(matches!(error, LogError::Damaged(_)), "{error}"),
+        }
+    }
+
+    #[test]
     fn sectors_lost_from_the_last_group_leave_a_prefix_that_holds_all_groups_before(
         sizes in prop::collection::vec(1..6_u64, 2..5),
         lost: [bool; 12],
