@@ -112,7 +112,10 @@ fn the_same_seed_gives_the_same_bytes_on_every_machine() {
     assert_eq!(first, lines(params(5), 20_000));
     assert_ne!(first, lines(params(6), 20_000));
     // Whoever changes the simulation on purpose writes the new digest here.
-    assert_eq!(blake3::hash(&first).to_hex().as_str(), "3e4d6f7f1fb8422baef540a7d74ca1aab0279d810ad9237595bb84d599d86ef9");
+    assert_eq!(
+        blake3::hash(&first).to_hex().as_str(),
+        "3e4d6f7f1fb8422baef540a7d74ca1aab0279d810ad9237595bb84d599d86ef9"
+    );
 }
 
 #[test]

@@ -77,7 +77,8 @@ fn simulated(seed: u64, rate: u32) -> Box<dyn Iterator<Item = Labelled> + Send> 
         Ok(city) => Box::new(city.map(move |rating| {
             let mut line = Vec::with_capacity(1_024);
             rating.write_json(&mut line);
-            let due = u64::try_from(rating.received_ms() - now.ms()).map_or(Duration::ZERO, Duration::from_millis);
+            let due =
+                u64::try_from(rating.received_ms() - now.ms()).map_or(Duration::ZERO, Duration::from_millis);
             Labelled { line, truth: Truth::of_label(rating.truth().label.name()), due }
         })),
         // The rate's own bounds keep the parameters in theirs; without a city there is no traffic.

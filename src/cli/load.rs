@@ -16,8 +16,8 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use super::CommandResult;
-use crate::lab::simulate::{City, Params, Simulated};
 use super::serve::{AnyError, runtime};
+use crate::lab::simulate::{City, Params, Simulated};
 use client::Client;
 
 /// Most ratings that are kept in memory to be sent.

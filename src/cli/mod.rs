@@ -94,6 +94,7 @@ fn open_service(
         entities: bytes * 3 / 8 / 400,
     };
     let minutes = i16::try_from(config.statistics.utc_offset_minutes)?;
-    options.offset = UtcOffset::from_minutes(minutes).ok_or("statistics.utc_offset_minutes is out of range")?;
+    options.offset =
+        UtcOffset::from_minutes(minutes).ok_or("statistics.utc_offset_minutes is out of range")?;
     Ok(Service::open(options)?)
 }

@@ -15,7 +15,9 @@ use crate::log::entry::RatingEntry;
 use crate::metrics::Metrics;
 use crate::rating::MAX_RATING_BYTES;
 use crate::scoring::Ruling;
-use crate::service::{Answer, Clock, Options, Output, Reply, RulesOrigin, Service, Submission, feature_values, grouped};
+use crate::service::{
+    Answer, Clock, Options, Output, Reply, RulesOrigin, Service, Submission, feature_values, grouped,
+};
 
 /// Scores a file of ratings (NDJSON) and writes a verdict per line, in order.
 ///
@@ -83,7 +85,9 @@ pub fn run(args: ScoreArgs) -> CommandResult {
     };
     let counts = Arc::new(Counts::default());
     let features = match &args.features {
-        Some(path) => Some(BufWriter::new(File::create(path).map_err(|e| format!("{}: {e}", path.display()))?)),
+        Some(path) => {
+            Some(BufWriter::new(File::create(path).map_err(|e| format!("{}: {e}", path.display()))?))
+        }
         None => None,
     };
     let sink = BufWriter::with_capacity(CHUNK_BYTES, sink);
@@ -155,7 +159,9 @@ fn feed(mut input: Box<dyn Read>, service: &Service, progress: &ProgressBar) -> 
         let chunk = Bytes::from(chunk);
         let mut submissions = Vec::new();
         let mut start = 0;
-        for end in memchr::memchr_iter(b'\n', &chunk).chain((!chunk.is_empty() && !chunk.ends_with(b"\n")).then_some(chunk.len())) {
+        for end in memchr::memchr_iter(b'\n', &chunk)
+            .chain((!chunk.is_empty() && !chunk.ends_with(b"\n")).then_some(chunk.len()))
+        {
             line_number += 1;
             let line = chunk.slice(start..end);
             start = end + 1;

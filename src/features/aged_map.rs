@@ -44,7 +44,12 @@ pub struct AgedMap<V> {
 impl<V: Clone> AgedMap<V> {
     /// An empty map for at most `capacity` entries.
     pub fn new(capacity: usize) -> Self {
-        Self { young: Generation::default(), old: Generation::default(), half: (capacity / 2).max(1), forgotten: 0 }
+        Self {
+            young: Generation::default(),
+            old: Generation::default(),
+            half: (capacity / 2).max(1),
+            forgotten: 0,
+        }
     }
 
     /// The value, without touching it.

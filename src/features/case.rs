@@ -124,7 +124,12 @@ impl Cases {
     }
 
     /// Sets the case features of one rating, and names the one that stood for its occasion before.
-    pub fn observe(&mut self, o: &Observation, keys: &Keys, out: &mut FeatureVector) -> Option<EarlierRating> {
+    pub fn observe(
+        &mut self,
+        o: &Observation,
+        keys: &Keys,
+        out: &mut FeatureVector,
+    ) -> Option<EarlierRating> {
         let case = keys.get(KeyField::Case);
         if case == 0 {
             return None;

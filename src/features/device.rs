@@ -113,7 +113,9 @@ impl DeviceLinker {
                     }
                     // Without an id, rare traits name a device of their own; common ones name none.
                     (None, None) => match traits[1] {
-                        Some(t) => ResolvedDevice { key: t, link: DeviceLink::New, age_days: Some(0.0), rarity },
+                        Some(t) => {
+                            ResolvedDevice { key: t, link: DeviceLink::New, age_days: Some(0.0), rarity }
+                        }
                         None => ResolvedDevice { key: 0, link: DeviceLink::Absent, age_days: None, rarity },
                     },
                 };
@@ -163,7 +165,8 @@ impl DeviceLinker {
         let same_rater = (rater != 0).then(|| combine(1, &[hardware, rater]));
         let subnet = keys.get(KeyField::Subnet);
         let same_place = o.device.habitat.filter(|_| subnet != 0).and_then(|habitat| {
-            let place = self.place_popularity.peek(subnet).map_or(0.0, |p| p.at(o.submitted_at, HALF_LIFE_DAYS));
+            let place =
+                self.place_popularity.peek(subnet).map_or(0.0, |p| p.at(o.submitted_at, HALF_LIFE_DAYS));
             let strangers = share * place;
             (strangers < MOST_EXPECTED_STRANGERS).then(|| combine(2, &[hardware, habitat, subnet]))
         });

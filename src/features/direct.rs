@@ -2,8 +2,8 @@
 
 use crate::catalogue::builtin as f;
 use crate::catalogue::{FeatureVector, code_of};
-use crate::observation::{Contradiction, Observation};
 use crate::date::UtcOffset;
+use crate::observation::{Contradiction, Observation};
 use crate::time::{DAY_MS, HOUR_MS, Instant};
 use crate::wire::{Channel, Stage};
 
@@ -81,7 +81,10 @@ fn rater(o: &Observation, out: &mut FeatureVector) {
     if let Some(registered) = r.registered_at
         && registered <= o.submitted_at
     {
-        out.set_float(f::RATER_ACCOUNT_AGE_DAYS, (o.submitted_at.ms() - registered.ms()) as f64 / DAY_MS as f64);
+        out.set_float(
+            f::RATER_ACCOUNT_AGE_DAYS,
+            (o.submitted_at.ms() - registered.ms()) as f64 / DAY_MS as f64,
+        );
     }
 }
 
@@ -92,8 +95,11 @@ fn device(o: &Observation, out: &mut FeatureVector) {
     if let Some(platform) = d.platform {
         out.set_int(f::DEVICE_PLATFORM, platform as i64);
     }
-    let flags =
-        [(f::DEVICE_ROOTED, d.rooted), (f::DEVICE_EMULATOR, d.emulator), (f::DEVICE_AUTOMATION, d.automation)];
+    let flags = [
+        (f::DEVICE_ROOTED, d.rooted),
+        (f::DEVICE_EMULATOR, d.emulator),
+        (f::DEVICE_AUTOMATION, d.automation),
+    ];
     for (feature, flag) in flags {
         if let Some(flag) = flag {
             out.set_bool(feature, flag);

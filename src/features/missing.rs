@@ -13,9 +13,21 @@ use crate::observation::{Observation, Sent};
 /// Fields that are watched: those that identify a client. A case that is absent, or an account that
 /// was never registered with a date, is a matter for other features.
 const WATCHED: u32 = bits(&[
-    Sent::Fingerprint, Sent::Platform, Sent::Model, Sent::OsVersion, Sent::AppVersion, Sent::UserAgent,
-    Sent::Screen, Sent::Language, Sent::Timezone, Sent::Canvas, Sent::Ip, Sent::Account, Sent::OpenedAt,
-    Sent::RegisteredAt, Sent::Terminal,
+    Sent::Fingerprint,
+    Sent::Platform,
+    Sent::Model,
+    Sent::OsVersion,
+    Sent::AppVersion,
+    Sent::UserAgent,
+    Sent::Screen,
+    Sent::Language,
+    Sent::Timezone,
+    Sent::Canvas,
+    Sent::Ip,
+    Sent::Account,
+    Sent::OpenedAt,
+    Sent::RegisteredAt,
+    Sent::Terminal,
 ]);
 /// Ratings of a kind before anything is expected of it.
 const WARM_UP_RATINGS: f32 = 50.0;

@@ -109,7 +109,8 @@ impl References {
                 errors.push(ReferenceError { file: file.clone(), line, message });
             };
             let mut lines = text.trim_start_matches('\u{feff}').lines().enumerate();
-            let header: Vec<&str> = lines.next().map(|(_, l)| l.split(',').map(str::trim).collect()).unwrap_or_default();
+            let header: Vec<&str> =
+                lines.next().map(|(_, l)| l.split(',').map(str::trim).collect()).unwrap_or_default();
             let positions: Option<Vec<usize>> =
                 columns.iter().map(|c| header.iter().position(|h| h == c)).collect();
             let Some(positions) = positions else {
@@ -150,7 +151,8 @@ impl References {
                 self.staff.insert(pseudonym(account)?, department);
             }
             ("opening_hours.csv", &[hall, weekday, open, close]) => {
-                let weekday: u8 = weekday.parse().ok().filter(|d| (1..=7).contains(d)).ok_or("weekday: 1 (Monday) to 7")?;
+                let weekday: u8 =
+                    weekday.parse().ok().filter(|d| (1..=7).contains(d)).ok_or("weekday: 1 (Monday) to 7")?;
                 let hours = (minute(open)?, minute(close)?);
                 self.hours.insert((organisation_key(KeyField::Hall, &[hall]), weekday), hours);
             }
@@ -209,7 +211,8 @@ impl References {
     fn class_of(&self, o: &Observation, keys: &Keys) -> DeviceClass {
         let d = &o.device;
         if d.terminal.is_some() {
-            let registered = self.terminals.as_ref().is_none_or(|t| t.contains(&keys.get(KeyField::Terminal)));
+            let registered =
+                self.terminals.as_ref().is_none_or(|t| t.contains(&keys.get(KeyField::Terminal)));
             return if registered { DeviceClass::Official } else { DeviceClass::Unregistered };
         }
         let line = matches!(o.entry, Some(EntryPoint::PhoneCall | EntryPoint::Sms));
@@ -236,7 +239,8 @@ fn pseudonym(hex: &str) -> Result<Pseudonym, String> {
 }
 
 fn minute(text: &str) -> Result<u16, String> {
-    let parsed = text.split_once(':').and_then(|(h, m)| Some((h.parse::<u16>().ok()?, m.parse::<u16>().ok()?)));
+    let parsed =
+        text.split_once(':').and_then(|(h, m)| Some((h.parse::<u16>().ok()?, m.parse::<u16>().ok()?)));
     match parsed {
         Some((h, m)) if h <= 24 && m < 60 && h * 60 + m <= 1_440 => Ok(h * 60 + m),
         _ => Err("a time of day as HH:MM, 00:00 to 24:00".to_owned()),
@@ -257,12 +261,16 @@ mod tests {
 
     #[test]
     fn errors_name_the_file_the_line_and_what_is_allowed() {
-        let errors = parse("opening_hours.csv", "hall,weekday,open,close\nH1,8,09:00,17:00\nH1,1,9,17:00\n").unwrap_err();
+        let errors = parse("opening_hours.csv", "hall,weekday,open,close\nH1,8,09:00,17:00\nH1,1,9,17:00\n")
+            .unwrap_err();
         let shown: Vec<String> = errors.iter().map(ToString::to_string).collect();
-        assert_eq!(shown, [
-            "opening_hours.csv:2: weekday: 1 (Monday) to 7",
-            "opening_hours.csv:3: a time of day as HH:MM, 00:00 to 24:00",
-        ]);
+        assert_eq!(
+            shown,
+            [
+                "opening_hours.csv:2: weekday: 1 (Monday) to 7",
+                "opening_hours.csv:3: a time of day as HH:MM, 00:00 to 24:00",
+            ]
+        );
         assert!(parse("terminal.csv", "terminal\n").unwrap_err()[0].message.contains("terminals.csv"));
         assert!(parse("staff.csv", "account,department\nzz,D1\n").is_err());
         assert!(parse("terminals.csv", "id\nT1\n").unwrap_err()[0].message.contains("header"));

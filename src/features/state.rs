@@ -75,7 +75,12 @@ pub struct State {
 
 impl State {
     /// Empty state for these counters.
-    pub fn new(counters: &CounterSet, catalogue: &Catalogue, limits: &StateLimits, offset: UtcOffset) -> Self {
+    pub fn new(
+        counters: &CounterSet,
+        catalogue: &Catalogue,
+        limits: &StateLimits,
+        offset: UtcOffset,
+    ) -> Self {
         let entities = limits.entities;
         Self {
             devices: DeviceLinker::new(entities),

@@ -129,7 +129,13 @@ impl Targets {
     }
 
     /// Sets the target features as they were before this rating, and adds the rating.
-    pub fn observe(&mut self, o: &Observation, keys: &Keys, counters: TargetCounters, out: &mut FeatureVector) {
+    pub fn observe(
+        &mut self,
+        o: &Observation,
+        keys: &Keys,
+        counters: TargetCounters,
+        out: &mut FeatureVector,
+    ) {
         // Defaults are the platform's: they are kept apart from baselines.
         if o.origin == Origin::Default {
             return;

@@ -8,7 +8,8 @@ use serde_json::Value;
 use tokio::sync::{oneshot, watch};
 
 use super::backend::{
-    Answer, Backend, BackendError, Live, LiveReason, LiveVerdict, Page, Refusal, StatisticsQuery, StatisticsQueryError,
+    Answer, Backend, BackendError, Live, LiveReason, LiveVerdict, Page, Refusal, StatisticsQuery,
+    StatisticsQueryError,
 };
 use crate::log::Entry;
 use crate::service::{self, Reply, RulesOrigin, Service, ServiceError, Submission};
@@ -58,7 +59,8 @@ impl Backend for Service {
     }
 
     fn submit_batch(&self, lines: Vec<Bytes>) -> impl Future<Output = Vec<Answer>> + Send {
-        let (mut submissions, mut receivers) = (Vec::with_capacity(lines.len()), Vec::with_capacity(lines.len()));
+        let (mut submissions, mut receivers) =
+            (Vec::with_capacity(lines.len()), Vec::with_capacity(lines.len()));
         for line in lines {
             let (reply, receiver) = waiting();
             submissions.push(Submission::Rating { line, reply: Reply::Call(reply) });
@@ -119,7 +121,11 @@ impl Backend for Service {
     }
 
     fn ready(&self) -> Result<(), String> {
-        if self.is_ready() { Ok(()) } else { Err("the log is lost; the error is in the service's log".to_owned()) }
+        if self.is_ready() {
+            Ok(())
+        } else {
+            Err("the log is lost; the error is in the service's log".to_owned())
+        }
     }
 
     fn reload_rules(&self) -> Result<Value, String> {

@@ -7,32 +7,31 @@ use super::Facts;
 
 /// Rules on this rating and the earlier one, before any other evidence.
 pub fn rule(facts: &Facts) -> Ruling {
-        if facts.origin == Origin::Default {
-            // The platform's filling-in contests nobody: the statistics let any active rating stand over it.
-            return Ruling::STANDS;
-        }
-        match facts.contest {
-            Contest::None | Contest::Revision => Ruling::STANDS,
-            Contest::RepeatSame if !facts.bad => Ruling::of(Decision::Reject, "case-repeat", REPEAT_WEIGHT),
-            // The statistics count the occasion once. The applicant who complains twice is not silenced even by a
-            // hold of the second rating.
-            Contest::RepeatSame if facts.matched_applicant => Ruling::of(Decision::Admit, "case-repeat", 0.0),
-            Contest::RepeatSame => Ruling::of(Decision::Hold, "case-repeat", REPEAT_WEIGHT),
-            // Whoever presses the wrong star and presses again need not know of `supersedes`.
-            Contest::RepeatChanged => Ruling::of(Decision::Admit, "case-changed", 0.0),
-            Contest::OtherRater if facts.same_stars => Ruling::of(Decision::Admit, "case-same-stars", 0.0),
-            // Both are applicants: each may say what they met with, and the statistics count the later.
-        Contest::OtherRater if facts.applicant == Some(true) => Ruling::STANDS,
-        Contest::OtherRater => Ruling {
-                hold_earlier: true,
-                ..Ruling::of(Decision::Hold, "case-contested", CONTESTED_WEIGHT)
-            },
-            Contest::StandsOverOther => {
-                Ruling { hold_earlier: true, ..Ruling::of(Decision::Admit, "case-stands", 0.0) }
-            }
-            Contest::YieldsToApplicant => Ruling::of(Decision::Hold, "case-yields", CONTESTED_WEIGHT),
-        }
+    if facts.origin == Origin::Default {
+        // The platform's filling-in contests nobody: the statistics let any active rating stand over it.
+        return Ruling::STANDS;
     }
+    match facts.contest {
+        Contest::None | Contest::Revision => Ruling::STANDS,
+        Contest::RepeatSame if !facts.bad => Ruling::of(Decision::Reject, "case-repeat", REPEAT_WEIGHT),
+        // The statistics count the occasion once. The applicant who complains twice is not silenced even by a
+        // hold of the second rating.
+        Contest::RepeatSame if facts.matched_applicant => Ruling::of(Decision::Admit, "case-repeat", 0.0),
+        Contest::RepeatSame => Ruling::of(Decision::Hold, "case-repeat", REPEAT_WEIGHT),
+        // Whoever presses the wrong star and presses again need not know of `supersedes`.
+        Contest::RepeatChanged => Ruling::of(Decision::Admit, "case-changed", 0.0),
+        Contest::OtherRater if facts.same_stars => Ruling::of(Decision::Admit, "case-same-stars", 0.0),
+        // Both are applicants: each may say what they met with, and the statistics count the later.
+        Contest::OtherRater if facts.applicant == Some(true) => Ruling::STANDS,
+        Contest::OtherRater => {
+            Ruling { hold_earlier: true, ..Ruling::of(Decision::Hold, "case-contested", CONTESTED_WEIGHT) }
+        }
+        Contest::StandsOverOther => {
+            Ruling { hold_earlier: true, ..Ruling::of(Decision::Admit, "case-stands", 0.0) }
+        }
+        Contest::YieldsToApplicant => Ruling::of(Decision::Hold, "case-yields", CONTESTED_WEIGHT),
+    }
+}
 
 /// Log-odds that an exact repeat adds to `duplicate`: with the usual intercepts (base rates below
 /// 1 %) the risk is then above 0.9.

@@ -16,8 +16,8 @@ pub use budget::{Budget, BudgetDecision};
 pub use calendar::{Calendar, CalendarError};
 pub use contest::Ruling;
 pub use decide::{
-    AxisEvidence, Decided, Evidence, Facts, FamilyWeight, Hard, NEVER, PerSuspicion, Thresholds, WEAK_FAMILIES,
-    decide, sigmoid,
+    AxisEvidence, Decided, Evidence, Facts, FamilyWeight, Hard, NEVER, PerSuspicion, Thresholds,
+    WEAK_FAMILIES, decide, sigmoid,
 };
 pub use lapse::{Extension, Held, LapsePolicy, Pending};
 pub use text::{CODES, text};

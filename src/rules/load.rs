@@ -9,10 +9,10 @@ use super::policy::{self, Policy};
 use super::source::{MAX_FILES, Source, version_of};
 use super::vocabulary::{Action, State};
 use super::{MAX_RULES, RuleIndex, RuleSet, lists};
-use crate::features::counter::CounterSet;
 use crate::catalogue::Catalogue;
 use crate::expression::document::{self, Reader, Text};
 use crate::expression::{Diagnostic, Diagnostics, ListNames, Located, nearest};
+use crate::features::counter::CounterSet;
 
 /// The built-in features and the counters that these files declare.
 ///

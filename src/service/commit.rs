@@ -6,12 +6,14 @@ use std::sync::Arc;
 use std::sync::mpsc::Receiver;
 
 use super::answer::{Answer, Reply};
+use super::intake::lock;
 use super::render;
 use super::worker::{Judged, JudgedBatch, NewRating};
-use super::intake::lock;
 use super::{ServiceError, Shared};
 use crate::features::case::{EarlierRating, rating_fingerprint};
-use crate::log::entry::{ActivationEntry, Evidence, RatingEntry, RatingFlags, RevisionEntry, RevisionSource, Subject};
+use crate::log::entry::{
+    ActivationEntry, Evidence, RatingEntry, RatingFlags, RevisionEntry, RevisionSource, Subject,
+};
 use crate::log::{EncodedRecord, Entry, Log};
 use crate::policy::BudgetDecision;
 use crate::scoring::Ruling;
@@ -86,10 +88,7 @@ pub struct Committer {
 
 impl Committer {
     /// A committer that goes on after the log's last entry.
-    pub fn new(
-        shared: Arc<Shared>,
-        output: Option<Box<dyn Output>>,
-    ) -> Self {
+    pub fn new(shared: Arc<Shared>, output: Option<Box<dyn Output>>) -> Self {
         let next_sequence = shared.log.head().next_sequence;
         Self { shared, output, group: Group::default(), next_sequence, latest: Instant::default() }
     }
@@ -120,7 +119,9 @@ impl Committer {
     fn take(&mut self, judged: Judged) -> Result<(), ServiceError> {
         match judged {
             Judged::New(new) => self.take_new(*new)?,
-            Judged::Repeat { rating_id, reply } => self.group.pending.push(Pending::Repeat { rating_id, reply }),
+            Judged::Repeat { rating_id, reply } => {
+                self.group.pending.push(Pending::Repeat { rating_id, reply })
+            }
             Judged::Done { answer, reply } => self.group.pending.push(Pending::Done { answer, reply }),
             Judged::Activated(ruling, at) => self.activate(&ruling, at),
             Judged::Tick(now) => self.lapse(now)?,
@@ -149,7 +150,8 @@ impl Committer {
     }
 
     fn take_new(&mut self, new: NewRating) -> Result<(), ServiceError> {
-        let NewRating { mut entry, mut record, mut body, comment, earlier, hold_earlier, ruling, reply } = new;
+        let NewRating { mut entry, mut record, mut body, comment, earlier, hold_earlier, ruling, reply } =
+            new;
         let at = entry.outcome.scored_at;
         self.latest = self.latest.max(at);
         let sequence = self.next_sequence;
@@ -221,7 +223,9 @@ impl Committer {
         };
         // Whoever did not give a rating cannot take it back.
         let first = self.entry_at(sequence)?.observation;
-        let same = o.rater.id.is_some() && first.rater.id == o.rater.id && first.service.department == o.service.department;
+        let same = o.rater.id.is_some()
+            && first.rater.id == o.rater.id
+            && first.service.department == o.service.department;
         Ok(same.then_some(sequence))
     }
 
@@ -230,7 +234,8 @@ impl Committer {
     }
 
     fn entry_at(&self, sequence: u64) -> Result<RatingEntry, ServiceError> {
-        let in_group = sequence.checked_sub(self.group_start()).and_then(|i| self.group.entries.get(i as usize));
+        let in_group =
+            sequence.checked_sub(self.group_start()).and_then(|i| self.group.entries.get(i as usize));
         let entry = match in_group {
             Some(entry) => Some(entry.clone()),
             None => self.shared.log.read(sequence)?,
@@ -313,8 +318,11 @@ impl Committer {
     fn commit(&mut self) -> Result<(), ServiceError> {
         let group = std::mem::take(&mut self.group);
         if !group.comments.is_empty() {
-            let sealed: Vec<(&str, &str)> =
-                group.comments.iter().map(|(id, comment)| (id.as_str(), comment.expose_for_sealing())).collect();
+            let sealed: Vec<(&str, &str)> = group
+                .comments
+                .iter()
+                .map(|(id, comment)| (id.as_str(), comment.expose_for_sealing()))
+                .collect();
             let now = self.shared.clock.now().unwrap_or(self.latest);
             self.shared.vault.append_group(&sealed, now)?;
         }
@@ -334,7 +342,9 @@ impl Committer {
 
     fn say(&mut self, pending: Pending) -> Result<(), ServiceError> {
         let (answer, reply) = match pending {
-            Pending::Verdict { body, sequence, reply } => (Answer::Verdict(body.finish(sequence, None)), reply),
+            Pending::Verdict { body, sequence, reply } => {
+                (Answer::Verdict(body.finish(sequence, None)), reply)
+            }
             Pending::Repeat { rating_id, reply } => (self.shared.first_verdict(&rating_id)?, reply),
             Pending::Done { answer, reply } => (answer, reply),
             Pending::Revision { body, sequence } => {

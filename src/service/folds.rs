@@ -1,7 +1,7 @@
 //! What the committer folds from the entries that it appends: statistics, pending holds, the budget.
 
-use crate::log::{Entry, Head};
 use crate::log::entry::RevisionEntry;
+use crate::log::{Entry, Head};
 use crate::policy::{Budget, Pending};
 use crate::statistics::{Counted, Statistics};
 use crate::wire::Decision;

@@ -27,7 +27,8 @@ impl Latencies {
 
     /// Median and 99th percentile, in microseconds; zeros before the first answer.
     pub fn percentiles(&self) -> (u64, u64) {
-        let mut times: Vec<u32> = self.times.iter().map(|t| t.load(Ordering::Relaxed)).filter(|&t| t > 0).collect();
+        let mut times: Vec<u32> =
+            self.times.iter().map(|t| t.load(Ordering::Relaxed)).filter(|&t| t > 0).collect();
         times.sort_unstable();
         let at = |share: f64| {
             let place = (times.len() as f64 * share) as usize;

@@ -32,10 +32,10 @@ use tokio::sync::watch;
 
 use crate::date::UtcOffset;
 use crate::features::state::StateLimits;
-use crate::metrics::Metrics;
-use crate::policy::{Calendar, LapsePolicy};
 use crate::log::entry::RatingEntry;
 use crate::log::{Entry, Log};
+use crate::metrics::Metrics;
+use crate::policy::{Calendar, LapsePolicy};
 use crate::scoring::{Preparer, Ruling};
 use crate::statistics::{Query, QueryError, Report};
 use crate::time::Instant;

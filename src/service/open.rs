@@ -17,7 +17,7 @@ use crate::log::{self, EmbeddedLog, Entry, Log, LogError, LogOptions};
 use crate::policy::{Budget, Pending};
 use crate::pseudonym::{KeyError, Keyring};
 use crate::rules::SourceError;
-use crate::scoring::{Engine, Preparer, Prepared, Ruling, RulingError};
+use crate::scoring::{Engine, Prepared, Preparer, Ruling, RulingError};
 use crate::statistics::{Settings, Statistics};
 use crate::vault::{Vault, VaultError};
 
@@ -96,7 +96,8 @@ impl Service {
             &log::directory(&options.data),
             LogOptions { segment_bytes: options.segment_bytes, ..LogOptions::default() },
         )?;
-        let keyring = Arc::new(if options.public_key { Keyring::public() } else { Keyring::open(&options.data)? });
+        let keyring =
+            Arc::new(if options.public_key { Keyring::public() } else { Keyring::open(&options.data)? });
         let vault = Vault::open(&options.data.join("vault"), &keyring.derive("zhenping vault v1"))?;
         let appeals = AppealKey::new(keyring.derive("zhenping appeal v1"));
 

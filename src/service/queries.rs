@@ -173,10 +173,11 @@ impl Service {
     /// The latest verdicts that were not plain admissions, newest first: their entries and their JSON.
     pub fn recent(&self) -> Vec<(Entry, Value)> {
         let recent: Vec<(u64, Entry)> = super::lock(&self.shared.recent).0.iter().cloned().collect();
-        let verdict = |sequence, entry: &Entry| {
-            json(self.shared.verdict_at(sequence, entry).ok()??).ok()
-        };
-        recent.into_iter().filter_map(|(sequence, entry)| Some((verdict(sequence, &entry)?, entry)).map(|(v, e)| (e, v))).collect()
+        let verdict = |sequence, entry: &Entry| json(self.shared.verdict_at(sequence, entry).ok()??).ok();
+        recent
+            .into_iter()
+            .filter_map(|(sequence, entry)| Some((verdict(sequence, &entry)?, entry)).map(|(v, e)| (e, v)))
+            .collect()
     }
 }
 

@@ -100,7 +100,10 @@ impl Service {
         let ruling = Arc::new(Ruling::load(self.rules.sources()?)?);
         let version = ruling.version();
         if self.rules_version() != Some(version) {
-            self.shared.intake.push_all(vec![super::Submission::Activate(ruling)]).map_err(|_| ServiceError::Stopping)?;
+            self.shared
+                .intake
+                .push_all(vec![super::Submission::Activate(ruling)])
+                .map_err(|_| ServiceError::Stopping)?;
         }
         Ok(version)
     }

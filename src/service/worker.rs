@@ -6,10 +6,10 @@ use std::sync::mpsc::SyncSender;
 
 use bytes::Bytes;
 
+use super::Shared;
 use super::answer::{Answer, Reply};
 use super::known::{Acquaintance, KnownRatings};
 use super::render;
-use super::Shared;
 use crate::features::case::EarlierRating;
 use crate::log::EncodedRecord;
 use crate::log::entry::{RatingEntry, RatingFlags};
@@ -113,7 +113,8 @@ pub fn run(shared: &Shared, committer: &SyncSender<JudgedBatch>) {
     while let Some((number, submissions)) = shared.intake.next_batch() {
         let now = shared.clock.now();
         let features = shared.feature_count();
-        let steps = submissions.into_iter().map(|submission| prepare(shared, submission, features, now)).collect();
+        let steps =
+            submissions.into_iter().map(|submission| prepare(shared, submission, features, now)).collect();
         let steps = shared.turnstile.pass(number, |sequencer| observe(shared, sequencer, steps, now));
         let judged = steps.into_iter().map(|step| finish(shared, step, &mut assessment)).collect();
         if committer.send((number, judged)).is_err() {
@@ -225,7 +226,16 @@ fn finish(shared: &Shared, step: Step, assessment: &mut Assessment) -> Judged {
             let body = render::rating(&entry, &ruling, &shared.appeals);
             let record = entry.encode(ruling.catalogue());
             let (earlier, hold_earlier) = (observed.earlier, judgement.hold_earlier);
-            Judged::New(Box::new(NewRating { entry, record, body, comment, earlier, hold_earlier, ruling, reply }))
+            Judged::New(Box::new(NewRating {
+                entry,
+                record,
+                body,
+                comment,
+                earlier,
+                hold_earlier,
+                ruling,
+                reply,
+            }))
         }
     }
 }
