@@ -123,6 +123,8 @@ rows! {
     TARGET_BAD_EXCESS "target.bad_excess" Float, State, "log10", "对象过去24小时差评数超出平常的程度（−log10概率）" / "How far the target's bad ratings within 24 h exceed its usual share (−log10 p)", "差评数超出平常{value}" / "bad rating excess {value}";
     DISPERSION "target.dispersion" Float, State, "share", "对象24小时内评价人的分散度：设备、网段、硬件和文字均不相关为1" / "How unrelated the target's raters of the same polarity within 24 h are: 1 if no two share device, subnet, hardware or text", "评价人分散度{value}" / "raters' dispersion {value}";
 
+    PACE_EVEN_RUN "pace.even_run" Int, State, "gaps", "同一终端（或对象）连续相近的评价间隔数" / "Gaps in a row that resemble each other, on one terminal or else for one target", "连续{value}个间隔几乎相等" / "{value} gaps in a row are nearly equal";
+
     MISSING_UNEXPECTED "missing.unexpected" Int, State, "fields", "此渠道、入口和版本通常会带而缺失的字段数" / "Missing fields that this channel, entry point and app version normally send", "缺少通常应有的{value}个字段" / "{value} fields that are normally sent are missing";
     WARNING_COUNT "warnings" Int, Rating, "fields", "无效而被忽略的字段数" / "Invalid optional fields", "{value}个字段无效" / "{value} invalid fields";
 

@@ -19,25 +19,26 @@ const PRIOR_RATINGS: f64 = 10.0;
 /// Until so many ratings were seen in all, nothing is known of shares.
 const WARM_UP_RATINGS: f64 = 500.0;
 
-/// Counters that the excesses are computed from, where the rule files declare them.
+/// Counters that the excesses are computed from, where the rule files declare them: of the target,
+/// and of its department, since where a rating names no clerk its target is finer than whoever pads.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct ConcentrationCounters {
-    /// `target.raters_24h`
-    pub raters: Option<FeatureId>,
-    /// `profile_target.accounts_24h`
-    pub profile: Option<FeatureId>,
-    /// `subnet_target.accounts_24h`
-    pub subnet: Option<FeatureId>,
+pub struct ConcentrationCounters([ScopeCounters; 2]);
+
+#[derive(Clone, Copy, Debug, Default)]
+struct ScopeCounters {
+    raters: Option<FeatureId>,
+    profile: Option<FeatureId>,
+    subnet: Option<FeatureId>,
 }
 
 impl ConcentrationCounters {
     /// Looks them up.
     pub fn find(catalogue: &Catalogue) -> Self {
-        Self {
-            raters: catalogue.find("target.raters_24h"),
-            profile: catalogue.find("profile_target.accounts_24h"),
-            subnet: catalogue.find("subnet_target.accounts_24h"),
-        }
+        Self(["target", "department"].map(|scope| ScopeCounters {
+            raters: catalogue.find(&format!("{scope}.raters_24h")),
+            profile: catalogue.find(&format!("profile_{scope}.accounts_24h")),
+            subnet: catalogue.find(&format!("subnet_{scope}.accounts_24h")),
+        }))
     }
 }
 
@@ -61,42 +62,65 @@ impl Concentration {
         counters: ConcentrationCounters,
         out: &mut FeatureVector,
     ) {
+        // An official terminal is shared by design, hardware and network with it.
+        if keys.get(KeyField::Terminal) != 0 {
+            return;
+        }
         let at = o.submitted_at;
-        let parent = parent_key(&o.service);
-        let target = keys.get(KeyField::Target);
-        let all = [0, target, parent].map(|place| self.count_then_add(place, 1, at));
-        let raters = counters.raters.and_then(|id| out.int(id));
+        // A target is held against the rest of its hall or department, a department against the city.
+        let places = [0, parent_key(&o.service), keys.get(KeyField::Target), keys.get(KeyField::Department)];
+        let [city, parent, target, department] = [0, 1, 2, 3];
+        let all = self.count_then_add(&places, 1, at);
         let rows = [
-            (KeyField::Profile, counters.profile, f::DEVICE_PROFILE_EXCESS),
-            (KeyField::Subnet, counters.subnet, f::NETWORK_SUBNET_EXCESS),
+            (KeyField::Profile, counters.0.map(|scope| scope.profile), f::DEVICE_PROFILE_EXCESS),
+            (KeyField::Subnet, counters.0.map(|scope| scope.subnet), f::NETWORK_SUBNET_EXCESS),
         ];
-        for (field, counter, feature) in rows {
+        for (field, sharing, feature) in rows {
             let shared = keys.get(field);
-            // An official terminal is shared by design, hardware and network with it.
-            if shared == 0 || keys.get(KeyField::Terminal) != 0 {
+            if shared == 0 {
                 continue;
             }
-            let own = [0, target, parent].map(|place| self.count_then_add(place, shared, at));
-            let sharing = counter.and_then(|id| out.int(id));
-            let (Some(raters), Some(sharing)) = (raters, sharing) else { continue };
-            if all[0] < WARM_UP_RATINGS {
+            let own = self.count_then_add(&places, shared, at);
+            if all[city] < WARM_UP_RATINGS {
                 continue;
             }
-            let elsewhere = |i: usize| ((own[i] - own[1]).max(0.0), (all[i] - all[1]).max(0.0));
-            let ((city, city_all), (near, near_all)) = (elsewhere(0), elsewhere(2));
-            let share = (near + PRIOR_RATINGS * (city + 0.5) / (city_all + 1.0)) / (near_all + PRIOR_RATINGS);
-            // The first to share is no coincidence yet: it is the others that may be one.
-            let excess = binomial_excess(sharing as f64 - 1.0, (raters - 1).max(1) as f64, share);
-            out.set_float(feature, excess);
+            let rest = |of: usize, without: usize| ((own[of] - own[without]).max(0.0), (all[of] - all[without]).max(0.0));
+            let share = |(near, near_all): (f64, f64), (far, far_all): (f64, f64)| {
+                (near + PRIOR_RATINGS * (far + 0.5) / (far_all + 1.0)) / (near_all + PRIOR_RATINGS)
+            };
+            let shares = [
+                share(rest(parent, target), rest(city, target)),
+                share(rest(city, department), rest(city, department)),
+            ];
+            let excess = (0..2).filter_map(|scope| {
+                let raters = counters.0[scope].raters.and_then(|id| out.int(id))?;
+                let sharing = sharing[scope].and_then(|id| out.int(id))?;
+                // The first to share is no coincidence yet: it is the others that may be one.
+                Some(binomial_excess(sharing as f64 - 1.0, (raters - 1).max(1) as f64, shares[scope]))
+            });
+            if let Some(excess) = excess.reduce(f64::max) {
+                out.set_float(feature, excess);
+            }
         }
     }
 
-    fn count_then_add(&mut self, place: u64, shared: u64, at: Instant) -> f64 {
-        let key = place.rotate_left(23) ^ shared.wrapping_mul(0x9E37_79B9_7F4A_7C15);
-        let count = self.counts.entry(key.max(1), Decayed::default);
-        let before = count.at(at, HALF_LIFE_DAYS);
-        count.add(at, HALF_LIFE_DAYS, 1.0);
-        before
+    /// The counts at each place as they were, and adds one to each.
+    fn count_then_add(&mut self, places: &[u64; 4], shared: u64, at: Instant) -> [f64; 4] {
+        let mut seen = [0; 4];
+        std::array::from_fn(|i| {
+            let place = places[i];
+            let key = (place.rotate_left(23) ^ shared.wrapping_mul(0x9E37_79B9_7F4A_7C15)).max(1);
+            // A department without halls is its target's parent too: it is counted once.
+            let again = seen[..i].contains(&key);
+            seen[i] = key;
+            let count = self.counts.entry(key, Decayed::default);
+            let before = count.at(at, HALF_LIFE_DAYS);
+            if again {
+                return before - 1.0;
+            }
+            count.add(at, HALF_LIFE_DAYS, 1.0);
+            before
+        })
     }
 
     /// Entries held, for the metrics.

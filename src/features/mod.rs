@@ -41,6 +41,7 @@ mod hot;
 pub mod identity;
 pub mod keys;
 pub mod missing;
+pub mod pace;
 mod parse;
 mod plan;
 pub mod rater;

@@ -14,6 +14,7 @@ use super::engine::{CounterEngine, Limits};
 use super::identity::keys_of;
 use super::keys::{KeyField, Keys};
 use super::missing::UsualFields;
+use super::pace::Paces;
 use super::rater::Raters;
 use super::reference::References;
 use super::target::{TargetCounters, Targets};
@@ -65,6 +66,7 @@ pub struct State {
     targets: Targets,
     concentration: Concentration,
     usual: UsualFields,
+    paces: Paces,
     counters: CounterEngine,
     references: Arc<References>,
     window_days: AgedMap<u32>,
@@ -90,6 +92,7 @@ impl State {
             targets: Targets::new(entities / 16, offset),
             concentration: Concentration::new(entities),
             usual: UsualFields::new(4_096),
+            paces: Paces::new(entities / 8),
             counters: CounterEngine::new(counters, limits.counters),
             references: Arc::default(),
             window_days: AgedMap::new(entities / 16),
@@ -172,6 +175,7 @@ impl State {
         self.targets.observe(o, keys, self.target_counters, out);
         self.concentration.observe(o, keys, self.concentration_counters, out);
         self.usual.observe(o, out);
+        self.paces.observe(o, keys, out);
         earlier
     }
 
