@@ -93,6 +93,10 @@ impl Concentration {
                 share(rest(city, department), rest(city, department)),
             ];
             let excess = (0..2).filter_map(|scope| {
+                // Whoever is in a hall is on its network: that is the hall's, not the department's.
+                if scope == 1 && field == KeyField::Subnet && keys.get(KeyField::Hall) != 0 {
+                    return None;
+                }
                 let raters = counters.0[scope].raters.and_then(|id| out.int(id))?;
                 let sharing = sharing[scope].and_then(|id| out.int(id))?;
                 // The first to share is no coincidence yet: it is the others that may be one.
