@@ -17,17 +17,17 @@ fn a_bad_line_gets_an_error_in_its_place_and_the_rest_goes_on() {
         (b"not json at all".to_vec(), json!({"line": 4})),
         (b"\xFF\xFE\x00garbage\x80".to_vec(), json!({"line": 5})),
         (b"{\"rating_id\":".to_vec(), json!({"line": 6})),
-        (good("after garbage"), json!("after garbage")),
+        (good("after-garbage"), json!("after-garbage")),
         (long, json!({"line": 8})),
-        (good("after a long line"), json!("after a long line")),
+        (good("after-a-long-line"), json!("after-a-long-line")),
         (good("twice"), json!("twice")),
         (good("twice"), json!("twice")),
         (rating("twice", 4, "").into_bytes(), json!({"line": 12, "code": "conflict"})),
         (b"   \t ".to_vec(), Value::Null),
         (b"null".to_vec(), json!({"line": 14})),
         (b"[1,2]".to_vec(), json!({"line": 15})),
-        (rating("six stars", 6, "").into_bytes(), json!({"line": 16})),
-        (good("last, without a line end"), json!("last, without a line end")),
+        (rating("six-stars", 6, "").into_bytes(), json!({"line": 16})),
+        (good("last-without-a-line-end"), json!("last-without-a-line-end")),
     ];
     let input: Vec<u8> = lines.iter().map(|(line, _)| line.as_slice()).collect::<Vec<_>>().join(&b'\n');
     let file = place.write("ratings.ndjson", &input);

@@ -1,8 +1,8 @@
 //! A power cut at any moment.
 
 use std::collections::{HashMap, HashSet};
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::Mutex;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use serde_json::Value;
@@ -52,7 +52,9 @@ fn an_answered_verdict_survives_kill_9() {
                         // Every other one is an older one again, answered before or not.
                         let number = if number % 2 == 0 { number / 2 } else { number / 2 - number / 2 % 16 };
                         let body = &bodies[number % bodies.len()];
-                        let Ok(answer) = connection.call("POST", "/v1/ratings", body.as_bytes()) else { return };
+                        let Ok(answer) = connection.call("POST", "/v1/ratings", body.as_bytes()) else {
+                            return;
+                        };
                         assert_eq!(answer.status, 200, "{}", answer.text());
                         let verdict = first(answer.json());
                         let mut acked = acked.lock().unwrap();
