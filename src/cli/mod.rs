@@ -1,12 +1,12 @@
 //! The command line: one file per command.
 
-mod demo;
+pub mod demo;
 mod key;
 mod ledger;
-mod load;
+pub mod load;
 mod rules;
 mod score;
-mod serve;
+pub mod serve;
 mod simulate;
 mod stats;
 mod token;

@@ -96,7 +96,7 @@ impl Service {
         let ruling = Arc::new(Ruling::load(options.rules.sources()?)?);
         let log = EmbeddedLog::open(
             &log::directory(&options.data),
-            LogOptions { segment_bytes: options.segment_bytes, ..LogOptions::default() },
+            LogOptions { segment_bytes: options.segment_bytes },
         )?;
         let keyring = Arc::new(match (options.public_key, log.head().next_sequence) {
             (true, _) => Keyring::public(),

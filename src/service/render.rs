@@ -9,7 +9,7 @@ use crate::policy;
 use crate::rules::RuleSet;
 use crate::scoring::Ruling;
 use crate::verdict::{Contribution, Reason, Verdict, VerdictBody, rounded};
-use crate::wire::{Decision, ReasonSource, Suspicion};
+use crate::wire::{Decision, ReasonSource};
 
 /// Makes references to appeal with: nobody can guess another rating's.
 #[derive(Clone)]
@@ -129,17 +129,6 @@ fn sentence(
     known.unwrap_or_else(|| (format!("依据 {code}"), format!("by {code}")))
 }
 
-/// One plain sentence on a suspicion, for lists.
-pub fn suspicion_text(suspicion: Option<Suspicion>) -> &'static str {
-    match suspicion {
-        None => "—",
-        Some(Suspicion::PaddedPraise) => "疑似刷好评 padded praise",
-        Some(Suspicion::MaliciousReview) => "疑似恶意差评 malicious review",
-        Some(Suspicion::Automation) => "疑似自动化 automation",
-        Some(Suspicion::Duplicate) => "重复或争议 duplicate or contested",
-    }
-}
-
 /// The feature values that a verdict saw, as JSON: names to values, missing ones left out, organisation
 /// codes left out (the rating has them in the clear).
 pub fn features(vector: &FeatureVector, catalogue: &Catalogue) -> serde_json::Map<String, serde_json::Value> {
@@ -165,7 +154,7 @@ pub fn grouped(number: u64) -> String {
     let digits = number.to_string();
     let mut text = String::with_capacity(digits.len() * 4 / 3);
     for (i, digit) in digits.chars().enumerate() {
-        if i > 0 && (digits.len() - i) % 3 == 0 {
+        if i > 0 && (digits.len() - i).is_multiple_of(3) {
             let _ = text.write_char(',');
         }
         text.push(digit);

@@ -50,7 +50,8 @@ fn an_answered_verdict_survives_kill_9() {
                     loop {
                         let number = next.fetch_add(1, Ordering::Relaxed) as usize;
                         // Every other one is an older one again, answered before or not.
-                        let number = if number % 2 == 0 { number / 2 } else { number / 2 - number / 2 % 16 };
+                        let number =
+                            if number.is_multiple_of(2) { number / 2 } else { number / 2 - number / 2 % 16 };
                         let body = &bodies[number % bodies.len()];
                         let Ok(answer) = connection.call("POST", "/v1/ratings", body.as_bytes()) else {
                             return;

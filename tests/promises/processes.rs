@@ -123,6 +123,22 @@ fn sigterm_finishes_what_is_in_flight() {
 }
 
 #[test]
+fn a_service_that_lost_its_log_ends_and_says_so() {
+    let place = Place::new();
+    let mut server = Server::start(&place, "log.segment_mib = 1\n", "intake");
+    let mut connection = server.connect();
+    assert_eq!(connection.call("POST", "/v1/ratings", rating("r", 5, "").as_bytes()).unwrap().status, 200);
+    // The segment at hand is held open; the one after it cannot be made.
+    std::fs::remove_dir_all(place.data().join("log")).unwrap();
+    let body: String = (0..6_000).map(|i| rating(&format!("r{i}"), 5, "") + "\n").collect();
+    // The batch breaks off or says of its last lines that the service is stopping.
+    let _ = connection.call("POST", "/v1/ratings/batch", body.as_bytes());
+    let status = server.wait();
+    assert_eq!(status.code(), Some(2), "{}", server.log());
+    assert!(server.log().contains("the service cannot go on"), "{}", server.log());
+}
+
+#[test]
 fn the_metrics_say_where_the_time_goes_and_what_state_holds() {
     let place = Place::new();
     let server = Server::start(&place, "", "operator");

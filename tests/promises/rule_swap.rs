@@ -91,7 +91,7 @@ fn rules_are_swapped_under_load_without_a_failed_or_mixed_verdict() {
     // A rating judged under an old set is explained by that set, also to whoever asks again.
     let first = &seen[0];
     let again = server.verdicts(first["rating_id"].as_str().unwrap());
-    assert_eq!(again, [first.clone()]);
+    assert_eq!(again, std::slice::from_ref(first));
     server.stop();
 
     let log = EmbeddedLog::open(&log::directory(&place.data()), LogOptions::default()).unwrap();
