@@ -1,7 +1,10 @@
 //! One code path: the same ratings give the same verdicts, however they are fed.
 
 use std::ffi::OsStr;
+use std::path::{Path, PathBuf};
 use std::process::Output;
+
+use zhenping::rules::shipped;
 
 use crate::support::{Place, simulated, zhenping};
 
@@ -47,20 +50,80 @@ fn the_same_file_gives_identical_bytes_whatever_batches_and_threads() {
     }
 }
 
+/// Scores pieces one after the other, each in a process of its own, with the rules named beside it; the
+/// verdicts of all, and the features that they saw.
+fn in_processes(place: &Place, name: &str, pieces: &[(&[String], &Path)]) -> [Vec<u8>; 2] {
+    let (mut verdicts, mut features) = (Vec::new(), Vec::new());
+    let seen = place.path("features.ndjson");
+    for (lines, rules) in pieces {
+        let piece = place.write("piece.ndjson", lines.join("\n"));
+        verdicts.extend(scored(&[
+            piece.as_ref(),
+            "--data".as_ref(),
+            place.path(name).as_ref(),
+            "--rules".as_ref(),
+            rules.as_ref(),
+            "--features".as_ref(),
+            seen.as_ref(),
+        ]));
+        features.extend(std::fs::read(&seen).unwrap());
+    }
+    [verdicts, features]
+}
+
+/// The shipped rules in a directory, and the same with one more counter in another.
+fn two_rule_sets(place: &Place) -> [PathBuf; 2] {
+    for source in shipped() {
+        place.write(&format!("before/{}", source.name), &source.text);
+        place.write(&format!("after/{}", source.name), &source.text);
+    }
+    let more = r#"
+[[counter]]
+name = "tests.ratings_6h"
+of = "count"
+by = ["department"]
+window = "6h"
+text = { zh = "部门6小时{value}条", en = "{value} for the department within 6 hours" }
+"#;
+    place.write("after/tests.toml", more);
+    [place.path("before"), place.path("after")]
+}
+
+#[track_caller]
+fn assert_same(expected: &[Vec<u8>; 2], found: &[Vec<u8>; 2]) {
+    for (expected, found) in expected.iter().zip(found) {
+        let lines = expected.split(|&b| b == b'\n').zip(found.split(|&b| b == b'\n'));
+        let difference = lines.into_iter().find(|(a, b)| a != b);
+        assert!(expected == found, "{:?}", difference.map(|(a, b)| [a, b].map(String::from_utf8_lossy)));
+    }
+}
+
 #[test]
 fn a_restart_in_the_middle_changes_no_verdict() {
     let (place, lines) = (Place::new(), ratings());
-    let whole = place.write("whole.ndjson", lines.join("\n"));
-    let once = scored(&[whole.as_ref(), "--data".as_ref(), place.path("once").as_ref()]);
+    let [rules, _] = two_rule_sets(&place);
+    let once = in_processes(&place, "once", &[(&lines, &rules)]);
     for pieces in [2, 5] {
-        let data = place.path(&format!("in-{pieces}"));
-        let mut again = Vec::new();
-        for (i, piece) in lines.chunks(lines.len().div_ceil(pieces)).enumerate() {
-            let piece = place.write(&format!("piece-{i}.ndjson"), piece.join("\n"));
-            again.extend(scored(&[piece.as_ref(), "--data".as_ref(), data.as_ref()]));
-        }
-        let difference = once.split(|&b| b == b'\n').zip(again.split(|&b| b == b'\n')).find(|(a, b)| a != b);
-        let shown = difference.map(|(a, b)| [a, b].map(String::from_utf8_lossy));
-        assert!(once == again, "in {pieces} runs: {shown:?}");
+        let pieces: Vec<_> =
+            lines.chunks(lines.len().div_ceil(pieces)).map(|piece| (piece, rules.as_path())).collect();
+        assert_same(&once, &in_processes(&place, &format!("in-{}", pieces.len()), &pieces));
     }
+}
+
+#[test]
+fn a_restart_after_a_change_of_counters_changes_no_verdict() {
+    let (place, lines) = (Place::new(), ratings());
+    let [before, after] = two_rule_sets(&place);
+    let (first, rest) = lines.split_at(lines.len() / 3);
+    let (second, third) = rest.split_at(rest.len() / 2);
+    let once = in_processes(&place, "once", &[(first, &before), (rest, &after)]);
+    let again = in_processes(&place, "again", &[(first, &before), (second, &after), (third, &after)]);
+    assert_same(&once, &again);
+
+    // The new counter is missing until its window has passed, and known from then on.
+    let features = String::from_utf8(once[1].clone()).unwrap();
+    let knows = |line: &str| line.contains("tests.ratings_6h");
+    let new: Vec<&str> = features.lines().skip_while(|line| !knows(line)).collect();
+    let all = features.lines().count();
+    assert!(new.len() < all * 2 / 3 && new.len() > all / 4, "known in {} of {all}", new.len());
 }
