@@ -25,11 +25,11 @@ const LATENCY_BUCKETS_S: [f64; 16] = [
 /// A part of a rating's way through the service.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Stage {
-    /// From the door to the scoring thread.
+    /// From the door to the scoring thread; of each batch, the rating that waited longest.
     Queue,
-    /// Features, rules and decision.
+    /// Features, rules and decision; of a whole batch.
     Score,
-    /// From the decision to its durable place in the log.
+    /// From the decision to its durable place in the log; of a whole batch.
     Commit,
     /// From the whole request to its answer, at the door.
     Total,
@@ -77,7 +77,7 @@ pub struct Metrics {
     pub rule_reload_failures: IntCounter,
     /// Entities in feature state.
     pub state_entities: IntGauge,
-    /// Bytes of feature state.
+    /// Bytes of the counters' state.
     pub state_bytes: IntGauge,
     /// Entities evicted from feature state.
     pub state_evictions: IntCounter,
@@ -150,7 +150,7 @@ impl Metrics {
             rule_reload_failures: make
                 .counter("zhenping_rule_reload_failures_total", "Rule sets that failed their checks.")?,
             state_entities: make.int_gauge("zhenping_state_entities", "Entities in feature state.")?,
-            state_bytes: make.int_gauge("zhenping_state_bytes", "Bytes of feature state.")?,
+            state_bytes: make.int_gauge("zhenping_state_bytes", "Bytes of the counters' state.")?,
             state_evictions: make
                 .counter("zhenping_state_evictions_total", "Entities evicted from feature state.")?,
             connections: make.int_gauge("zhenping_http_connections", "HTTP connections being served.")?,

@@ -59,10 +59,16 @@ impl Preparer {
     pub fn prepare(&self, line: &[u8], features: usize) -> Result<Prepared, RatingError> {
         let rating = rating::parse(line)?;
         let (observation, comment) = self.keyring.pseudonymise(rating);
-        let mut features = FeatureVector::new(features);
-        direct::observe(&observation, self.offset, &mut features);
-        Ok(Prepared { observation, comment, features })
+        Ok(Prepared { comment, ..again(observation, self.offset, features) })
     }
+}
+
+/// What [`Preparer::prepare`] made of a rating that the log holds: replay shows state the same features
+/// as the first time, and none that came from state then.
+pub fn again(observation: Observation, offset: UtcOffset, features: usize) -> Prepared {
+    let mut features = FeatureVector::new(features);
+    direct::observe(&observation, offset, &mut features);
+    Prepared { observation, comment: None, features }
 }
 
 /// What step 2 found besides the features.
@@ -106,8 +112,8 @@ impl Engine {
         &self.state
     }
 
-    /// Brings rules into force, from the next rating on. Counters that are declared alike go on;
-    /// others start empty and are missing until their window has passed.
+    /// Brings rules into force, from the next rating on. If all counters mean what they meant, they
+    /// go on; or else they start afresh and are missing until their windows have passed.
     pub fn activate(&mut self, ruling: Arc<Ruling>) {
         self.state.set_counters(ruling.counters(), ruling.catalogue(), &self.limits);
         self.ruling = ruling;

@@ -1,12 +1,12 @@
 //! The command line: one file per command.
 
-mod demo;
+pub mod demo;
 mod key;
 mod ledger;
-mod load;
+pub mod load;
 mod rules;
 mod score;
-mod serve;
+pub mod serve;
 mod simulate;
 mod stats;
 mod token;
@@ -85,7 +85,9 @@ fn open_service(
     options.rules = RulesOrigin::find(config.rules.directory.clone());
     options.intake = IntakeLimits { queue: config.queue.depth, ..IntakeLimits::default() };
     options.retry_after_s = config.queue.retry_after_s;
+    options.ahead_minutes = config.state.ahead_minutes;
     options.bad_holds_per_day = config.holds.bad_per_day;
+    options.lapse.bad_working_days = u16::try_from(config.holds.lapse_working_days)?;
     options.segment_bytes = u32::try_from(config.log.segment_mib << 20)?;
     let bytes = config.state.memory_mib << 20;
     options.state = StateLimits {

@@ -24,6 +24,8 @@ use crate::metrics::Metrics;
 
 /// How often a running server looks whether tokens were made or revoked beside it.
 const TOKEN_POLL: Duration = Duration::from_millis(500);
+/// How often a running server looks whether the service behind it can go on.
+const FAILURE_POLL: Duration = Duration::from_millis(200);
 /// Threads for calls that block on the disk; the calls themselves have lower bounds.
 const BLOCKING_THREADS_MAX: usize = 128;
 
@@ -83,10 +85,14 @@ where
         let metrics = Arc::new(Metrics::new()?);
         let backend = tokio::task::block_in_place(|| open(&config, &data, Arc::clone(&metrics)))?;
         let server = Server::new(Arc::new(backend), Arc::clone(&access), metrics, &config);
+        let backend = Arc::clone(&server.app.backend);
         banner(&server.app, &listener, &data)?;
         let stop = Arc::clone(&server.stop);
         tokio::spawn(obey_signals(Arc::clone(&server.app), stop));
-        match server.run(listener).await {
+        let drained = server.run(listener).await;
+        // Whoever supervises the process starts it again, and the log recovers.
+        backend.ready()?;
+        match drained {
             true => eprintln!("Stopped: everything answered, everything durable."),
             false => eprintln!("Stopped: everything durable; some requests were cut off after the grace."),
         }
@@ -117,9 +123,11 @@ impl<B: Backend> Server<B> {
     pub async fn run(self, listener: TcpListener) -> bool {
         let tokens = tokio::spawn(notice_tokens(Arc::clone(&self.app)));
         let rules = tokio::spawn(rule_files::follow(Arc::clone(&self.app), self.rules_poll));
+        let failure = tokio::spawn(stop_when_lost(Arc::clone(&self.app), Arc::clone(&self.stop)));
         let drained = server::serve(listener, Arc::clone(&self.app)).await;
         tokens.abort();
         rules.abort();
+        failure.abort();
         let backend = Arc::clone(&self.app.backend);
         if let Err(error) = tokio::task::spawn_blocking(move || backend.stop()).await {
             tracing::error!(%error, "the service did not stop cleanly; the log recovers when it is next opened");
@@ -221,6 +229,18 @@ async fn reload_rules<B: Backend>(app: &Arc<App<B>>) {
             tracing::error!("the rules fail their checks; those in force stay\n{diagnostics}")
         }
         Err(error) => tracing::error!(%error, "reading the rules failed"),
+    }
+}
+
+/// Stops a service that lost its log: it can answer nothing any more, and must not look as if it could.
+async fn stop_when_lost<B: Backend>(app: Arc<App<B>>, stop: Arc<watch::Sender<bool>>) {
+    let mut ticks = tokio::time::interval(FAILURE_POLL);
+    loop {
+        ticks.tick().await;
+        if app.backend.ready().is_err() {
+            stop.send_replace(true);
+            return;
+        }
     }
 }
 

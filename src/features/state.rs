@@ -10,7 +10,7 @@ use super::case::{Cases, EarlierRating};
 use super::concentration::{Concentration, ConcentrationCounters};
 use super::counter::CounterSet;
 use super::device::{DeviceLinker, ResolvedDevice};
-use super::engine::{CounterEngine, Limits};
+use super::engine::{CounterEngine, Limits, Stats};
 use super::identity::keys_of;
 use super::keys::{KeyField, Keys};
 use super::missing::UsualFields;
@@ -107,9 +107,18 @@ impl State {
         self.watermark
     }
 
-    /// Replaces the counters.
+    /// Brings counters into force. If all mean what they meant, they go on; or else all start afresh
+    /// and are missing until their windows have passed, except before the first rating.
     pub fn set_counters(&mut self, counters: &CounterSet, catalogue: &Catalogue, limits: &StateLimits) {
+        if self.counters.counters().fingerprint() == counters.fingerprint() {
+            return;
+        }
         self.counters = CounterEngine::new(counters, limits.counters);
+        if self.watermark > Instant(0) {
+            for counter in counters.counters() {
+                self.counters.warm_from(counter.id, self.watermark);
+            }
+        }
         self.target_counters = TargetCounters::find(catalogue);
         self.concentration_counters = ConcentrationCounters::find(catalogue);
     }
@@ -177,6 +186,11 @@ impl State {
         self.usual.observe(o, out);
         self.paces.observe(o, keys, out);
         earlier
+    }
+
+    /// Figures of the counters, for the metrics.
+    pub fn counter_stats(&self) -> Stats {
+        self.counters.stats()
     }
 
     /// Entries held by each part, for the metrics.

@@ -147,6 +147,7 @@ impl Backend for Service {
 
     fn live(&self) -> Live {
         let metrics = self.metrics();
+        self.measure_state();
         let (queue_depth, queue_limit) = self.queue();
         let (p50_us, p99_us) = self.latency_percentiles();
         let now = service::Clock::Wall.now().unwrap_or_default();

@@ -9,12 +9,13 @@ use super::answer::{Answer, Reply};
 use super::intake::lock;
 use super::render;
 use super::worker::{Judged, JudgedBatch, NewRating};
-use super::{ServiceError, Shared};
+use super::{ServiceError, Shared, write};
 use crate::features::case::{EarlierRating, rating_fingerprint};
 use crate::log::entry::{
     ActivationEntry, Evidence, RatingEntry, RatingFlags, RevisionEntry, RevisionSource, Subject,
 };
 use crate::log::{EncodedRecord, Entry, Log};
+use crate::metrics::Stage;
 use crate::policy::BudgetDecision;
 use crate::scoring::Ruling;
 use crate::time::Instant;
@@ -55,10 +56,25 @@ struct Standing {
 
 /// What waits to be said once the group is durable.
 enum Pending {
-    Verdict { body: VerdictBody, sequence: u64, reply: Reply },
-    Repeat { rating_id: String, reply: Reply },
-    Done { answer: Answer, reply: Reply },
-    Revision { body: VerdictBody, sequence: u64 },
+    Verdict {
+        body: VerdictBody,
+        sequence: u64,
+        reply: Reply,
+    },
+    /// `before` is where the log stood when the repeat came.
+    Repeat {
+        rating_id: String,
+        before: u64,
+        reply: Reply,
+    },
+    Done {
+        answer: Answer,
+        reply: Reply,
+    },
+    Revision {
+        body: VerdictBody,
+        sequence: u64,
+    },
 }
 
 /// One group on its way into the log.
@@ -73,7 +89,8 @@ struct Group {
     revised: HashMap<u64, Standing>,
     pending: Vec<Pending>,
     comments: Vec<(compact_str::CompactString, crate::pseudonym::Comment)>,
-    batches: usize,
+    /// When each batch came from its worker.
+    came: Vec<std::time::Instant>,
 }
 
 /// The one thread that appends.
@@ -100,14 +117,14 @@ impl Committer {
     pub fn run(mut self, batches: &Receiver<JudgedBatch>) -> Result<(), ServiceError> {
         let mut waiting = BTreeMap::new();
         let mut next_batch = 0;
-        while let Ok((number, batch)) = batches.recv() {
-            waiting.insert(number, batch);
+        while let Ok(batch) = batches.recv() {
+            waiting.insert(batch.number, batch);
             // What came meanwhile shares this group's sync.
-            waiting.extend(batches.try_iter());
+            waiting.extend(batches.try_iter().map(|batch| (batch.number, batch)));
             while let Some(batch) = waiting.remove(&next_batch) {
                 next_batch += 1;
-                self.group.batches += 1;
-                for judged in batch {
+                self.group.came.push(batch.judged_at);
+                for judged in batch.judged {
                     self.take(judged)?;
                 }
             }
@@ -120,10 +137,11 @@ impl Committer {
         match judged {
             Judged::New(new) => self.take_new(*new)?,
             Judged::Repeat { rating_id, reply } => {
-                self.group.pending.push(Pending::Repeat { rating_id, reply })
+                let before = self.next_sequence;
+                self.group.pending.push(Pending::Repeat { rating_id, before, reply })
             }
             Judged::Done { answer, reply } => self.group.pending.push(Pending::Done { answer, reply }),
-            Judged::Activated(ruling, at) => self.activate(&ruling, at),
+            Judged::Activated(ruling, at) => self.activate(ruling, at),
             Judged::Tick(now) => self.lapse(now)?,
         }
         Ok(())
@@ -137,7 +155,7 @@ impl Committer {
         sequence
     }
 
-    fn activate(&mut self, ruling: &Ruling, at: Instant) {
+    fn activate(&mut self, ruling: Arc<Ruling>, at: Instant) {
         let entry = ActivationEntry {
             subject: Subject::Rules,
             version: ruling.version(),
@@ -147,6 +165,8 @@ impl Committer {
         };
         let record = entry.encode();
         self.push(record, Entry::Activation(entry));
+        // What follows in this group may have to be explained by it already.
+        write(&self.shared.archive).activate(ruling);
     }
 
     fn take_new(&mut self, new: NewRating) -> Result<(), ServiceError> {
@@ -333,10 +353,13 @@ impl Committer {
             debug_assert_eq!(range.end, self.next_sequence, "the only writer");
             self.shared.publish(range, &group.entries);
         }
+        for came in &group.came {
+            self.shared.metrics.latency(Stage::Commit, came.elapsed());
+        }
         for pending in group.pending {
             self.say(pending)?;
         }
-        self.shared.intake.finished(group.batches);
+        self.shared.intake.finished(group.came.len());
         Ok(())
     }
 
@@ -345,7 +368,9 @@ impl Committer {
             Pending::Verdict { body, sequence, reply } => {
                 (Answer::Verdict(body.finish(sequence, None)), reply)
             }
-            Pending::Repeat { rating_id, reply } => (self.shared.first_verdict(&rating_id)?, reply),
+            Pending::Repeat { rating_id, before, reply } => {
+                (self.shared.first_verdict(&rating_id, before)?, reply)
+            }
             Pending::Done { answer, reply } => (answer, reply),
             Pending::Revision { body, sequence } => {
                 if let Some(output) = &mut self.output {

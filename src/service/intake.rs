@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
 /// Locks, whether or not another thread panicked while it held the lock: what the locks here guard
 /// is valid between any two statements.
@@ -28,10 +29,22 @@ impl Default for IntakeLimits {
 }
 
 struct Inner<T> {
-    waiting: VecDeque<T>,
+    /// With the time at which each came.
+    waiting: VecDeque<(Instant, T)>,
     next_batch: u64,
     in_flight: usize,
     closed: bool,
+}
+
+/// What one worker takes at once.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Batch<T> {
+    /// Its place in the order of batches, from 0.
+    pub number: u64,
+    /// In the order in which they came.
+    pub submissions: Vec<T>,
+    /// How long the first of them waited, which is the longest of all.
+    pub waited: Duration,
 }
 
 /// A bounded queue that hands out numbered batches.
@@ -67,7 +80,7 @@ impl<T> Intake<T> {
         if inner.waiting.len() >= self.limits.queue {
             return Err((Refused::Full, submission));
         }
-        inner.waiting.push_back(submission);
+        inner.waiting.push_back((Instant::now(), submission));
         drop(inner);
         self.work.notify_one();
         Ok(())
@@ -85,7 +98,8 @@ impl<T> Intake<T> {
                 return Err(submissions.collect());
             }
             let room = self.limits.queue - inner.waiting.len();
-            inner.waiting.extend(submissions.by_ref().take(room));
+            let now = Instant::now();
+            inner.waiting.extend(submissions.by_ref().take(room).map(|submission| (now, submission)));
             self.work.notify_all();
             if submissions.len() == 0 {
                 return Ok(());
@@ -93,13 +107,14 @@ impl<T> Intake<T> {
         }
     }
 
-    /// The next batch and its number; waits for one. `None` once the queue is closed and empty.
-    pub fn next_batch(&self) -> Option<(u64, Vec<T>)> {
+    /// The next batch; waits for one. `None` once the queue is closed and empty.
+    pub fn next_batch(&self) -> Option<Batch<T>> {
         let mut inner = lock(&self.inner);
         loop {
             if !inner.waiting.is_empty() && inner.in_flight < self.limits.in_flight {
                 let size = inner.waiting.len().min(self.limits.batch);
-                let batch = inner.waiting.drain(..size).collect();
+                let waited = inner.waiting.front().map_or(Duration::ZERO, |(came, _)| came.elapsed());
+                let submissions = inner.waiting.drain(..size).map(|(_, submission)| submission).collect();
                 let number = inner.next_batch;
                 inner.next_batch += 1;
                 inner.in_flight += 1;
@@ -109,7 +124,7 @@ impl<T> Intake<T> {
                     self.work.notify_one();
                 }
                 self.room.notify_all();
-                return Some((number, batch));
+                return Some(Batch { number, submissions, waited });
             }
             if inner.closed && inner.waiting.is_empty() {
                 return None;
@@ -129,6 +144,15 @@ impl<T> Intake<T> {
         lock(&self.inner).closed = true;
         self.work.notify_all();
         self.room.notify_all();
+    }
+
+    /// Takes no more submissions, and drops those that wait: there is nobody left to answer them.
+    pub fn abandon(&self) {
+        self.close();
+        let dropped = std::mem::take(&mut lock(&self.inner).waiting);
+        // Who waits for these is told outside the lock.
+        drop(dropped);
+        self.work.notify_all();
     }
 
     /// Submissions that wait.
@@ -186,8 +210,8 @@ mod tests {
             .map(|_| {
                 let (intake, turnstile) = (Arc::clone(&intake), Arc::clone(&turnstile));
                 std::thread::spawn(move || {
-                    while let Some((number, batch)) = intake.next_batch() {
-                        turnstile.pass(number, |seen: &mut Vec<u32>| seen.extend(&batch));
+                    while let Some(batch) = intake.next_batch() {
+                        turnstile.pass(batch.number, |seen: &mut Vec<u32>| seen.extend(&batch.submissions));
                         intake.finished(1);
                     }
                 })
@@ -208,6 +232,7 @@ mod tests {
         assert_eq!(intake.offer(3), Err((Refused::Full, 3)));
         intake.close();
         assert_eq!(intake.offer(4), Err((Refused::Closed, 4)));
-        assert_eq!(intake.next_batch(), Some((0, vec![1])));
+        let batch = intake.next_batch().unwrap();
+        assert_eq!((batch.number, batch.submissions), (0, vec![1]));
     }
 }

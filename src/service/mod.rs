@@ -18,6 +18,7 @@ mod open;
 mod queries;
 mod render;
 mod rules;
+mod ticker;
 mod worker;
 
 use std::ops::Range;
@@ -39,6 +40,7 @@ use crate::policy::{Calendar, LapsePolicy};
 use crate::scoring::{Preparer, Ruling};
 use crate::statistics::{Query, QueryError, Report};
 use crate::time::Instant;
+use crate::version::Version;
 
 pub use answer::{Answer, Reply};
 pub use commit::Output;
@@ -53,6 +55,7 @@ pub use worker::Submission;
 use intake::{Intake, Turnstile, lock};
 use render::AppealKey;
 use rules::Archive;
+use ticker::Ticker;
 use worker::Sequencer;
 
 /// What `now` is.
@@ -103,6 +106,8 @@ pub struct Options {
     pub bad_holds_per_day: u32,
     /// Size of a log segment, in bytes.
     pub segment_bytes: u32,
+    /// A rating further than this ahead of the machine's clock is refused, in minutes.
+    pub ahead_minutes: u32,
     /// Retry-After of a shed call, in seconds.
     pub retry_after_s: u32,
     /// Where an ordered stream's answers go.
@@ -127,6 +132,7 @@ impl Options {
             lapse: LapsePolicy::default(),
             bad_holds_per_day: 1_000,
             segment_bytes: 64 << 20,
+            ahead_minutes: 10,
             retry_after_s: 1,
             output: None,
             metrics,
@@ -141,6 +147,7 @@ struct Shared {
     preparer: Preparer,
     clock: Clock,
     offset: UtcOffset,
+    ahead_ms: i64,
     retry_after_s: u32,
     feature_count: AtomicUsize,
     log: crate::log::EmbeddedLog,
@@ -161,9 +168,12 @@ pub struct Service {
     shared: Arc<Shared>,
     threads: Mutex<Option<Threads>>,
     rules: RulesOrigin,
+    /// The rules that were last brought into force, or are about to be.
+    asked: Mutex<Version>,
 }
 
 struct Threads {
+    ticker: Option<Ticker>,
     workers: Vec<JoinHandle<()>>,
     committer: JoinHandle<Result<(), ServiceError>>,
 }
@@ -171,6 +181,10 @@ struct Threads {
 /// Reads a lock whose guarded value is valid between any two statements.
 fn read<T>(lock: &RwLock<T>) -> std::sync::RwLockReadGuard<'_, T> {
     lock.read().unwrap_or_else(std::sync::PoisonError::into_inner)
+}
+
+fn write<T>(lock: &RwLock<T>) -> std::sync::RwLockWriteGuard<'_, T> {
+    lock.write().unwrap_or_else(std::sync::PoisonError::into_inner)
 }
 
 impl Shared {
@@ -213,7 +227,7 @@ impl Shared {
         if !self.failed.swap(true, Ordering::Relaxed) {
             tracing::error!(%error, "the service cannot go on");
         }
-        self.intake.close();
+        self.intake.abandon();
     }
 }
 
@@ -297,6 +311,22 @@ impl Service {
     /// Ratings that wait, and how many may.
     pub fn queue(&self) -> (usize, usize) {
         (self.shared.intake.depth(), self.shared.intake.limits().queue)
+    }
+
+    /// Sets the gauges of feature state to what stands now.
+    pub fn measure_state(&self) {
+        let (sizes, counters) = self.shared.turnstile.look(|sequencer| {
+            let state = sequencer.engine.state();
+            (state.sizes(), state.counter_stats())
+        });
+        let groups = || counters.groups.iter().map(|(_, group)| group);
+        let entities = sizes.iter().map(|&(_, size)| size as u64).sum::<u64>()
+            + groups().map(|group| group.entities).sum::<u64>();
+        let evictions = groups().map(|group| group.evicted).sum::<u64>() + counters.hot_evicted;
+        let metrics = &self.shared.metrics;
+        crate::metrics::set(&metrics.state_entities, entities);
+        crate::metrics::set(&metrics.state_bytes, (counters.memory_bytes + counters.hot_bytes) as u64);
+        metrics.state_evictions.inc_by(evictions.saturating_sub(metrics.state_evictions.get()));
     }
 
     /// The chain's head.

@@ -11,14 +11,16 @@ use super::latency::Latencies;
 use super::queries::Recent;
 use super::render::AppealKey;
 use super::rules::Archive;
+use super::ticker::Ticker;
 use super::worker::Sequencer;
-use super::{Folds, Intake, Options, Service, Shared, Submission, Threads, Turnstile, worker};
+use super::{Clock, Folds, Intake, Options, Service, Shared, Submission, Threads, Turnstile, worker};
 use crate::log::{self, EmbeddedLog, Entry, Log, LogError, LogOptions};
 use crate::policy::{Budget, Pending};
 use crate::pseudonym::{KeyError, Keyring};
 use crate::rules::SourceError;
-use crate::scoring::{Engine, Prepared, Preparer, Ruling, RulingError};
+use crate::scoring::{self, Engine, Prepared, Preparer, Ruling, RulingError};
 use crate::statistics::{Settings, Statistics};
+use crate::time::MINUTE_MS;
 use crate::vault::{Vault, VaultError};
 
 /// Why a service cannot start, or ended.
@@ -94,10 +96,14 @@ impl Service {
         let ruling = Arc::new(Ruling::load(options.rules.sources()?)?);
         let log = EmbeddedLog::open(
             &log::directory(&options.data),
-            LogOptions { segment_bytes: options.segment_bytes, ..LogOptions::default() },
+            LogOptions { segment_bytes: options.segment_bytes },
         )?;
-        let keyring =
-            Arc::new(if options.public_key { Keyring::public() } else { Keyring::open(&options.data)? });
+        let keyring = Arc::new(match (options.public_key, log.head().next_sequence) {
+            (true, _) => Keyring::public(),
+            (false, 0) => Keyring::open(&options.data)?,
+            // Fresh keys would make strangers of everybody whom the log knows.
+            (false, _) => Keyring::open_existing(&options.data)?,
+        });
         let vault = Vault::open(&options.data.join("vault"), &keyring.derive("zhenping vault v1"))?;
         let appeals = AppealKey::new(keyring.derive("zhenping appeal v1"));
 
@@ -117,6 +123,7 @@ impl Service {
             engine.activate(Arc::clone(&ruling));
         }
         archive.activate(Arc::clone(&ruling));
+        let asked = Mutex::new(ruling.version());
 
         let limits = options.intake;
         let head = log.head().next_sequence;
@@ -130,6 +137,7 @@ impl Service {
             preparer: Preparer::new(keyring, options.offset),
             clock: options.clock,
             offset: options.offset,
+            ahead_ms: i64::from(options.ahead_minutes) * MINUTE_MS,
             retry_after_s: options.retry_after_s,
             feature_count: ruling.catalogue().len().into(),
             log,
@@ -165,7 +173,12 @@ impl Service {
             let worker = thread::Builder::new().name(format!("worker-{i}"));
             workers.push(worker.spawn(move || worker::run(&shared, &batches))?);
         }
-        Ok(Self { shared, threads: Mutex::new(Some(Threads { workers, committer })), rules: options.rules })
+        let ticker = match options.clock {
+            Clock::Wall => Some(Ticker::start(Arc::clone(&shared))?),
+            Clock::EventTime => None,
+        };
+        let threads = Mutex::new(Some(Threads { ticker, workers, committer }));
+        Ok(Self { shared, threads, rules: options.rules, asked })
     }
 
     /// Takes no more ratings, answers those it took, and waits until all is durable.
@@ -175,6 +188,9 @@ impl Service {
     pub fn stop(&self) -> Result<(), ServiceError> {
         self.shared.intake.close();
         let Some(threads) = super::lock(&self.threads).take() else { return Ok(()) };
+        if let Some(ticker) = threads.ticker {
+            ticker.stop().map_err(|_| ServiceError::Panicked)?;
+        }
         for worker in threads.workers {
             worker.join().map_err(|_| ServiceError::Panicked)?;
         }
@@ -206,8 +222,8 @@ fn rebuild(
         folds.replay(sequence, &entry);
         match entry {
             Entry::Rating(rating) => {
-                let features = rating.features;
-                ratings.push(Prepared { observation: rating.observation, comment: None, features });
+                let features = engine.ruling().catalogue().len();
+                ratings.push(scoring::again(rating.observation, engine.offset(), features));
                 if ratings.len() >= 1_024 {
                     flush(&mut engine, &mut ratings);
                 }

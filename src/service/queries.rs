@@ -52,10 +52,11 @@ struct Case {
 }
 
 impl Shared {
-    /// The entry of a rating and its revisions; `None` if it is not in the log, or erased.
-    fn case_of(&self, rating_id: &str) -> Result<Option<Case>, ServiceError> {
+    /// The entry of a rating and its revisions before a sequence; `None` if it is not in the log, or
+    /// erased.
+    fn case_of(&self, rating_id: &str, before: u64) -> Result<Option<Case>, ServiceError> {
         let mut case: Option<Case> = None;
-        for sequence in self.log.find_rating(rating_id)? {
+        for sequence in self.log.find_rating(rating_id)?.into_iter().take_while(|&found| found < before) {
             match (self.log.read(sequence)?, &mut case) {
                 (Some(Entry::Rating(rating)), None) => {
                     case = Some(Case { sequence, rating: *rating, revisions: Vec::new() });
@@ -67,9 +68,10 @@ impl Shared {
         Ok(case)
     }
 
-    /// The first verdict of a rating, with what stands now: the answer to a repeat.
-    pub(super) fn first_verdict(&self, rating_id: &str) -> Result<super::Answer, ServiceError> {
-        let Some(case) = self.case_of(rating_id)? else {
+    /// The first verdict of a rating, with what stood before a sequence: the answer to a repeat. What
+    /// came into the log after the repeat is left out, so that it does not matter how they were grouped.
+    pub(super) fn first_verdict(&self, rating_id: &str, before: u64) -> Result<super::Answer, ServiceError> {
+        let Some(case) = self.case_of(rating_id, before)? else {
             return Ok(super::Answer::Conflict { rating_id: rating_id.to_owned() });
         };
         let current = case
@@ -115,7 +117,7 @@ impl Service {
     /// The log cannot be read.
     pub fn verdicts_of(&self, rating_id: &str) -> Result<Option<Value>, ServiceError> {
         let shared = &self.shared;
-        let Some(case) = shared.case_of(rating_id)? else { return Ok(None) };
+        let Some(case) = shared.case_of(rating_id, u64::MAX)? else { return Ok(None) };
         let mut verdicts = Vec::new();
         for (sequence, revision) in case.revisions.iter().rev() {
             verdicts.push(json(shared.render_revision(revision, &case.rating)?.finish(*sequence, None))?);

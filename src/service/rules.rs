@@ -99,11 +99,14 @@ impl Service {
     pub fn reload_rules(&self) -> Result<Version, ServiceError> {
         let ruling = Arc::new(Ruling::load(self.rules.sources()?)?);
         let version = ruling.version();
-        if self.rules_version() != Some(version) {
+        // Held while it waits for room, so that two calls at once bring a set into force once.
+        let mut asked = super::lock(&self.asked);
+        if *asked != version {
             self.shared
                 .intake
                 .push_all(vec![super::Submission::Activate(ruling)])
                 .map_err(|_| ServiceError::Stopping)?;
+            *asked = version;
         }
         Ok(version)
     }

@@ -8,19 +8,18 @@ use bytes::Bytes;
 
 use super::Shared;
 use super::answer::{Answer, Reply};
+use super::intake::Batch;
 use super::known::{Acquaintance, KnownRatings};
 use super::render;
 use crate::features::case::EarlierRating;
 use crate::log::EncodedRecord;
 use crate::log::entry::{RatingEntry, RatingFlags};
+use crate::metrics::Stage;
 use crate::rating::{ErrorCode, RatingError};
 use crate::rules::Assessment;
 use crate::scoring::{Engine, Observed, Prepared, Ruling, judge};
 use crate::time::{Instant, MINUTE_MS};
 use crate::verdict::VerdictBody;
-
-/// In a service, a rating whose `submitted_at` is further than this ahead of the clock is refused.
-pub const MOST_AHEAD_OF_CLOCK_MS: i64 = 10 * MINUTE_MS;
 
 /// What the queue holds.
 pub enum Submission {
@@ -89,8 +88,15 @@ pub struct Sequencer {
     pub known: KnownRatings,
 }
 
-/// A batch with its number, on its way to the committer.
-pub type JudgedBatch = (u64, Vec<Judged>);
+/// A batch on its way to the committer.
+pub struct JudgedBatch {
+    /// Its place in the order of batches.
+    pub number: u64,
+    /// What became of each submission, in order.
+    pub judged: Vec<Judged>,
+    /// When the last of them was judged.
+    pub judged_at: std::time::Instant,
+}
 
 enum Step {
     /// A rating; `seen` is set once it was observed.
@@ -110,14 +116,18 @@ struct Seen {
 /// Runs until the queue is closed and empty.
 pub fn run(shared: &Shared, committer: &SyncSender<JudgedBatch>) {
     let mut assessment = Assessment::default();
-    while let Some((number, submissions)) = shared.intake.next_batch() {
+    while let Some(Batch { number, submissions, waited }) = shared.intake.next_batch() {
+        let began = std::time::Instant::now();
+        shared.metrics.latency(Stage::Queue, waited);
         let now = shared.clock.now();
         let features = shared.feature_count();
         let steps =
             submissions.into_iter().map(|submission| prepare(shared, submission, features, now)).collect();
         let steps = shared.turnstile.pass(number, |sequencer| observe(shared, sequencer, steps, now));
         let judged = steps.into_iter().map(|step| finish(shared, step, &mut assessment)).collect();
-        if committer.send((number, judged)).is_err() {
+        shared.metrics.latency(Stage::Score, began.elapsed());
+        let judged = JudgedBatch { number, judged, judged_at: std::time::Instant::now() };
+        if committer.send(judged).is_err() {
             // The committer ended because the log is lost: waiting replies are dropped unanswered.
             return;
         }
@@ -131,12 +141,16 @@ fn prepare(shared: &Shared, submission: Submission, features: usize, now: Option
         Submission::Tick(now) => return Step::Ready(Judged::Tick(now)),
     };
     let prepared = shared.preparer.prepare(&line, features).and_then(|prepared| match now {
-        Some(now) if prepared.observation.submitted_at.ms() - now.ms() > MOST_AHEAD_OF_CLOCK_MS => {
+        Some(now) if prepared.observation.submitted_at.ms() - now.ms() > shared.ahead_ms => {
             Err(RatingError {
                 code: ErrorCode::OutOfRange,
                 path: "$.submitted_at",
                 found: "a time ahead of the service's clock".into(),
-                allowed: "at most 10 minutes ahead of the service's clock".into(),
+                allowed: format!(
+                    "at most {} minutes ahead of the service's clock",
+                    shared.ahead_ms / MINUTE_MS
+                )
+                .into(),
             })
         }
         _ => Ok(prepared),

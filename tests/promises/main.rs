@@ -1,0 +1,13 @@
+//! What is promised, kept by the program as it ships: the real binary, real sockets, real signals.
+
+mod support;
+
+mod bad_lines;
+mod bounded_memory;
+mod holds;
+mod identical_bytes;
+mod keys;
+mod kill;
+mod nothing_raw;
+mod processes;
+mod rule_swap;
