@@ -6,7 +6,6 @@
 
 use super::aged_map::AgedMap;
 use super::decay::{Decayed, binomial_excess};
-use super::identity::parent_key;
 use super::keys::{KeyField, Keys};
 use crate::catalogue::builtin as f;
 use crate::catalogue::{Catalogue, FeatureId, FeatureVector};
@@ -53,6 +52,14 @@ impl Concentration {
         Self { counts: AgedMap::new(capacity) }
     }
 
+    /// Asks the memory for a rating's counts, some steps ahead.
+    pub fn prefetch(&self, keys: &Keys) {
+        let places = [0, keys.get(KeyField::Target), keys.parent()];
+        for shared in [1, keys.get(KeyField::Profile), keys.get(KeyField::Subnet)] {
+            places.iter().for_each(|&place| self.counts.prefetch(key_of(place, shared)));
+        }
+    }
+
     /// Sets the excesses, and counts the rating.
     pub fn observe(
         &mut self,
@@ -62,7 +69,7 @@ impl Concentration {
         out: &mut FeatureVector,
     ) {
         let at = o.submitted_at;
-        let parent = parent_key(&o.service);
+        let parent = keys.parent();
         let target = keys.get(KeyField::Target);
         let all = [0, target, parent].map(|place| self.count_then_add(place, 1, at));
         let raters = counters.raters.and_then(|id| out.int(id));
@@ -92,8 +99,7 @@ impl Concentration {
     }
 
     fn count_then_add(&mut self, place: u64, shared: u64, at: Instant) -> f64 {
-        let key = place.rotate_left(23) ^ shared.wrapping_mul(0x9E37_79B9_7F4A_7C15);
-        let count = self.counts.entry(key.max(1), Decayed::default);
+        let count = self.counts.entry(key_of(place, shared), Decayed::default);
         let before = count.at(at, HALF_LIFE_DAYS);
         count.add(at, HALF_LIFE_DAYS, 1.0);
         before
@@ -108,4 +114,9 @@ impl Concentration {
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
+}
+
+/// The key of what is shared at a place.
+fn key_of(place: u64, shared: u64) -> u64 {
+    (place.rotate_left(23) ^ shared.wrapping_mul(0x9E37_79B9_7F4A_7C15)).max(1)
 }

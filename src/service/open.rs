@@ -207,7 +207,7 @@ fn rebuild(
         match entry {
             Entry::Rating(rating) => {
                 let features = rating.features;
-                ratings.push(Prepared { observation: rating.observation, comment: None, features });
+                ratings.push(Prepared::new(rating.observation, None, features));
                 if ratings.len() >= 1_024 {
                     flush(&mut engine, &mut ratings);
                 }
