@@ -16,6 +16,7 @@ use crate::catalogue::FeatureVector;
 use crate::date::UtcOffset;
 use crate::features::case::EarlierRating;
 use crate::features::direct;
+use crate::features::identity::keys_of;
 use crate::features::keys::Keys;
 use crate::features::reference::References;
 use crate::features::state::{Resolved, State, StateLimits};
@@ -36,6 +37,16 @@ pub struct Prepared {
     pub comment: Option<Comment>,
     /// Its features; those that come from state are missing until it is observed.
     pub features: FeatureVector,
+    /// Under which keys its events are kept, but for those that state resolves.
+    pub keys: Keys,
+}
+
+impl Prepared {
+    /// What step 1 makes of an observation.
+    pub fn new(observation: Observation, comment: Option<Comment>, features: FeatureVector) -> Self {
+        let keys = keys_of(&observation);
+        Self { observation, comment, features, keys }
+    }
 }
 
 /// Step 1: what turns bytes into a [`Prepared`] rating.
@@ -68,7 +79,7 @@ impl Preparer {
 pub fn again(observation: Observation, offset: UtcOffset, features: usize) -> Prepared {
     let mut features = FeatureVector::new(features);
     direct::observe(&observation, offset, &mut features);
-    Prepared { observation, comment: None, features }
+    Prepared::new(observation, None, features)
 }
 
 /// What step 2 found besides the features.
@@ -134,15 +145,18 @@ impl Engine {
     pub fn observe(&mut self, batch: &mut [&mut Prepared], mut found: impl FnMut(usize, Observed)) {
         let features = self.ruling.catalogue().len();
         self.resolved.clear();
-        for prepared in batch.iter() {
-            self.resolved.push(self.state.resolve(&prepared.observation));
+        for (i, prepared) in batch.iter().enumerate() {
+            if let Some(ahead) = batch.get(i + 2 * PREFETCH_AHEAD) {
+                self.state.prefetch_identity(&ahead.observation, &ahead.keys);
+            }
+            self.resolved.push(self.state.resolve(&prepared.observation, &prepared.keys));
         }
         for i in 0..batch.len() {
             if let Some(ahead) = self.resolved.get(i + 2 * PREFETCH_AHEAD) {
                 self.state.prefetch_slots(ahead);
             }
             if let Some(ahead) = self.resolved.get(i + PREFETCH_AHEAD) {
-                self.state.prefetch_entities(ahead);
+                self.state.prefetch_entities(&batch[i + PREFETCH_AHEAD].observation, ahead);
             }
             let Prepared { observation, features: vector, .. } = &mut *batch[i];
             vector.resize(features);

@@ -85,11 +85,45 @@ fn digits(digits: &[u8]) -> Option<i64> {
 impl fmt::Display for Instant {
     /// RFC 3339 in UTC with milliseconds: `2026-03-01T08:00:00.000Z`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // By hand for the times that a rating can have: every verdict has one.
+        if let 0..7_258_118_400_000 = self.0 {
+            return f.write_str(std::str::from_utf8(&rfc3339(self.0)).unwrap_or_default());
+        }
         match Timestamp::from_millisecond(self.0) {
             Ok(t) => write!(f, "{t:.3}"),
             Err(_) => write!(f, "{} ms", self.0),
         }
     }
+}
+
+/// An instant of the years 1970 to 2199 as `2026-03-01T08:00:00.000Z`.
+fn rfc3339(ms: i64) -> [u8; 24] {
+    let (days, in_day) = (ms.div_euclid(DAY_MS), ms.rem_euclid(DAY_MS));
+    // The inverse of the sum in `parse_rfc3339`: years that begin in March, in eras of 400 years.
+    let shifted = days + 719_468;
+    let (era, day_of_era) = (shifted / 146_097, shifted % 146_097);
+    let year_of_era = (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
+    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+    let march_month = (5 * day_of_year + 2) / 153;
+    let day = day_of_year - (153 * march_month + 2) / 5 + 1;
+    let month = if march_month < 10 { march_month + 3 } else { march_month - 9 };
+    let year = 400 * era + year_of_era + i64::from(month <= 2);
+
+    let mut text = *b"0000-00-00T00:00:00.000Z";
+    let mut put = |end: usize, digits: usize, mut number: i64| {
+        for place in (end - digits..end).rev() {
+            text[place] = b'0' + (number % 10) as u8;
+            number /= 10;
+        }
+    };
+    put(4, 4, year);
+    put(7, 2, month);
+    put(10, 2, day);
+    put(13, 2, in_day / HOUR_MS);
+    put(16, 2, in_day / MINUTE_MS % 60);
+    put(19, 2, in_day / SECOND_MS % 60);
+    put(23, 3, in_day % SECOND_MS);
+    text
 }
 
 impl fmt::Debug for Instant {
@@ -136,6 +170,12 @@ mod tests {
         ) {
             let text = format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}{fraction}{offset}");
             proptest::prop_assert_eq!(Instant::parse_rfc3339(&text), by_jiff(&text), "{}", text);
+        }
+
+        #[test]
+        fn every_instant_is_written_as_jiff_writes_it(ms in -100_000_000_000..7_358_118_400_000_i64) {
+            let jiff = Timestamp::from_millisecond(ms).unwrap();
+            proptest::prop_assert_eq!(Instant(ms).to_string(), format!("{jiff:.3}"));
         }
 
         #[test]

@@ -69,7 +69,7 @@ pub fn rating_fingerprint(rating_id: &str) -> u64 {
     xxhash_rust::xxh3::xxh3_64(rating_id.as_bytes()).max(1)
 }
 
-#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
 struct Standing {
     rating: u64,
     rater: u64,
@@ -121,6 +121,14 @@ impl Cases {
     /// Empty state with room for about `capacity` cases.
     pub fn new(capacity: usize) -> Self {
         Self { occasions: AgedMap::new(capacity), histories: AgedMap::new(capacity) }
+    }
+
+    /// Asks the memory for a rating's case and occasion, some steps ahead.
+    pub fn prefetch(&self, o: &Observation, keys: &Keys) {
+        self.histories.prefetch(keys.get(KeyField::Case));
+        if let Some(occasion) = &o.service.occasion {
+            self.occasions.prefetch(occasion.key());
+        }
     }
 
     /// Sets the case features of one rating, and names the one that stood for its occasion before.

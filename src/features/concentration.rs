@@ -6,7 +6,6 @@
 
 use super::aged_map::AgedMap;
 use super::decay::{Decayed, binomial_excess};
-use super::identity::parent_key;
 use super::keys::{KeyField, Keys};
 use crate::catalogue::builtin as f;
 use crate::catalogue::{Catalogue, FeatureId, FeatureVector};
@@ -54,6 +53,14 @@ impl Concentration {
         Self { counts: AgedMap::new(capacity) }
     }
 
+    /// Asks the memory for a rating's counts, some steps ahead.
+    pub fn prefetch(&self, keys: &Keys) {
+        let places = places_of(keys);
+        for shared in [1, keys.get(KeyField::Profile), keys.get(KeyField::Subnet)] {
+            places.iter().for_each(|&place| self.counts.prefetch(key_of(place, shared)));
+        }
+    }
+
     /// Sets the excesses, and counts the rating.
     pub fn observe(
         &mut self,
@@ -68,7 +75,7 @@ impl Concentration {
         }
         let at = o.submitted_at;
         // A target is held against the rest of its hall or department, a department against the city.
-        let places = [0, parent_key(&o.service), keys.get(KeyField::Target), keys.get(KeyField::Department)];
+        let places = places_of(keys);
         let [city, parent, target, department] = [0, 1, 2, 3];
         let all = self.count_then_add(&places, 1, at);
         let rows = [
@@ -84,7 +91,9 @@ impl Concentration {
             if all[city] < WARM_UP_RATINGS {
                 continue;
             }
-            let rest = |of: usize, without: usize| ((own[of] - own[without]).max(0.0), (all[of] - all[without]).max(0.0));
+            let rest = |of: usize, without: usize| {
+                ((own[of] - own[without]).max(0.0), (all[of] - all[without]).max(0.0))
+            };
             let share = |(near, near_all): (f64, f64), (far, far_all): (f64, f64)| {
                 (near + PRIOR_RATINGS * (far + 0.5) / (far_all + 1.0)) / (near_all + PRIOR_RATINGS)
             };
@@ -113,7 +122,7 @@ impl Concentration {
         let mut seen = [0; 4];
         std::array::from_fn(|i| {
             let place = places[i];
-            let key = (place.rotate_left(23) ^ shared.wrapping_mul(0x9E37_79B9_7F4A_7C15)).max(1);
+            let key = key_of(place, shared);
             // A department without halls is its target's parent too: it is counted once.
             let again = seen[..i].contains(&key);
             seen[i] = key;
@@ -136,4 +145,14 @@ impl Concentration {
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
+}
+
+/// The city, the target's parent, the target and its department.
+fn places_of(keys: &Keys) -> [u64; 4] {
+    [0, keys.parent(), keys.get(KeyField::Target), keys.get(KeyField::Department)]
+}
+
+/// The key of what is shared at a place.
+fn key_of(place: u64, shared: u64) -> u64 {
+    (place.rotate_left(23) ^ shared.wrapping_mul(0x9E37_79B9_7F4A_7C15)).max(1)
 }

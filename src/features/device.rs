@@ -43,7 +43,7 @@ pub struct ResolvedDevice {
     pub rarity: Option<f64>,
 }
 
-#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
 struct Seen {
     device: u64,
     first: Instant,
@@ -78,6 +78,22 @@ impl DeviceLinker {
             profile_popularity: AgedMap::new(capacity / 8),
             place_popularity: AgedMap::new(capacity / 4),
             everything: Decayed::default(),
+        }
+    }
+
+    /// Asks the memory for what a rating's device may be found by, some steps ahead.
+    pub fn prefetch(&self, o: &Observation, keys: &Keys) {
+        if let Some(id) = &o.device.fingerprint {
+            self.by_id.prefetch(id.key());
+        }
+        let (subnet, rater) = (keys.get(KeyField::Subnet), keys.get(KeyField::Rater));
+        self.place_popularity.prefetch(subnet);
+        if let Some(hardware) = o.device.hardware {
+            self.profile_popularity.prefetch(hardware);
+            self.by_trait.prefetch(same_rater(hardware, rater));
+            if let Some(habitat) = o.device.habitat {
+                self.by_trait.prefetch(same_place(hardware, habitat, subnet));
+            }
         }
     }
 
@@ -162,15 +178,15 @@ impl DeviceLinker {
         };
         let share = 10_f64.powf(-rarity);
         let rater = keys.get(KeyField::Rater);
-        let same_rater = (rater != 0).then(|| combine(1, &[hardware, rater]));
+        let by_rater = (rater != 0).then(|| same_rater(hardware, rater));
         let subnet = keys.get(KeyField::Subnet);
-        let same_place = o.device.habitat.filter(|_| subnet != 0).and_then(|habitat| {
+        let by_place = o.device.habitat.filter(|_| subnet != 0).and_then(|habitat| {
             let place =
                 self.place_popularity.peek(subnet).map_or(0.0, |p| p.at(o.submitted_at, HALF_LIFE_DAYS));
             let strangers = share * place;
-            (strangers < MOST_EXPECTED_STRANGERS).then(|| combine(2, &[hardware, habitat, subnet]))
+            (strangers < MOST_EXPECTED_STRANGERS).then(|| same_place(hardware, habitat, subnet))
         });
-        [same_rater, same_place]
+        [by_rater, by_place]
     }
 
     fn remember(&mut self, traits: &[Option<u64>; 2], device: u64, at: Instant) {
@@ -192,6 +208,14 @@ impl DeviceLinker {
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
+}
+
+fn same_rater(hardware: u64, rater: u64) -> u64 {
+    combine(1, &[hardware, rater])
+}
+
+fn same_place(hardware: u64, habitat: u64, subnet: u64) -> u64 {
+    combine(2, &[hardware, habitat, subnet])
 }
 
 fn combine(purpose: u64, parts: &[u64]) -> u64 {

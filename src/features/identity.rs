@@ -35,14 +35,6 @@ pub fn target_key(service: &Service) -> u64 {
     }
 }
 
-/// What a target is compared with: its hall, or else its department.
-pub fn parent_key(service: &Service) -> u64 {
-    match &service.hall {
-        Some(hall) => organisation_key(KeyField::Hall, &[hall]),
-        None => organisation_key(KeyField::Department, &[&service.department]),
-    }
-}
-
 /// All keys but those that state resolves (device, text); absent ones are 0.
 pub fn keys_of(observation: &Observation) -> Keys {
     let (service, mut keys) = (&observation.service, Keys::default());

@@ -114,6 +114,15 @@ impl Keys {
         self.0[field as usize]
     }
 
+    /// What the target is compared with: its hall, or else its department.
+    #[inline]
+    pub fn parent(&self) -> u64 {
+        match self.get(KeyField::Hall) {
+            0 => self.get(KeyField::Department),
+            hall => hall,
+        }
+    }
+
     /// Sets the key of a field; 0 makes it absent.
     #[inline]
     pub fn set(&mut self, field: KeyField, key: u64) {

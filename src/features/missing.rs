@@ -51,6 +51,16 @@ struct Usual {
     sent: [f32; 32],
 }
 
+impl Usual {
+    /// Bits of the fields that nearly every rating sends; `None` before enough were seen.
+    fn expected(&self) -> Option<u32> {
+        let known = self.ratings >= WARM_UP_RATINGS;
+        let at_least = EXPECTED_SHARE * self.ratings;
+        let bits = self.sent.iter().enumerate();
+        known.then(|| bits.fold(0, |mask, (bit, &sent)| mask | u32::from(sent >= at_least) << bit))
+    }
+}
+
 /// What each kind of client usually sends.
 #[derive(Clone, Debug)]
 pub struct UsualFields {
@@ -69,17 +79,14 @@ impl UsualFields {
         // An app version is believed once it was seen often: an invented one must not be a way to
         // have nothing expected of it.
         let version = o.device.app_version.map(|v| v.wrapping_mul(31) ^ kind.rotate_left(40));
-        let usual = *self.kinds.entry(kind, Usual::default);
-        let by_version = version.map(|v| *self.kinds.entry(v.max(1), Usual::default));
-        let usual_now = by_version.filter(|u| u.ratings >= WARM_UP_RATINGS).unwrap_or(usual);
-        if usual_now.ratings >= WARM_UP_RATINGS {
-            let expected = (0..32)
-                .filter(|&bit| usual_now.sent[bit] >= EXPECTED_SHARE * usual_now.ratings)
-                .fold(0_u32, |mask, bit| mask | 1 << bit);
+        let version = version.map(|v| v.max(1));
+        let expected = self.kinds.entry(kind, Usual::default).expected();
+        let by_version = version.and_then(|v| self.kinds.entry(v, Usual::default).expected());
+        if let Some(expected) = by_version.or(expected) {
             let missing = expected & WATCHED & !o.device.sent;
             out.set_int(f::MISSING_UNEXPECTED, i64::from(missing.count_ones()));
         }
-        for key in [Some(kind), version.map(|v| v.max(1))].into_iter().flatten() {
+        for key in [Some(kind), version].into_iter().flatten() {
             let usual = self.kinds.entry(key, Usual::default);
             usual.ratings += 1.0;
             let mut sent = o.device.sent;

@@ -10,7 +10,7 @@ use crate::observation::Observation;
 use crate::time::{DAY_MS, Instant};
 use crate::wire::{CaseMatch, Origin};
 
-#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
 struct Past {
     first: Instant,
     ratings: u32,
@@ -27,6 +27,11 @@ impl Raters {
     /// Empty state with room for about `capacity` raters.
     pub fn new(capacity: usize) -> Self {
         Self { pasts: AgedMap::new(capacity) }
+    }
+
+    /// Asks the memory for a rating's rater, some steps ahead.
+    pub fn prefetch(&self, keys: &Keys) {
+        self.pasts.prefetch(keys.get(KeyField::Rater));
     }
 
     /// Sets the rater's history as it was before this rating, and adds the rating to it.

@@ -11,7 +11,6 @@ use super::concentration::{Concentration, ConcentrationCounters};
 use super::counter::CounterSet;
 use super::device::{DeviceLinker, ResolvedDevice};
 use super::engine::{CounterEngine, Limits, Stats};
-use super::identity::keys_of;
 use super::keys::{KeyField, Keys};
 use super::missing::UsualFields;
 use super::pace::Paces;
@@ -128,14 +127,23 @@ impl State {
         self.references = references;
     }
 
-    /// Finds out which device and wording a rating belongs to. Ratings are resolved in input order;
+    /// Finds out which device and wording a rating belongs to. `keys` are those of
+    /// [`super::identity::keys_of`]. Ratings are resolved in input order;
     /// a whole batch may be resolved before its first is observed.
-    pub fn resolve(&mut self, o: &Observation) -> Resolved {
-        let mut keys = keys_of(o);
+    pub fn resolve(&mut self, o: &Observation, keys: &Keys) -> Resolved {
+        let mut keys = keys.clone();
         let device = self.devices.resolve(o, &keys);
         keys.set(KeyField::Device, device.key);
         keys.set(KeyField::Text, o.text.as_ref().map_or(0, |text| self.texts.resolve(text)));
         Resolved { keys, device }
+    }
+
+    /// Asks the memory for what [`State::resolve`] will look at, some steps ahead.
+    pub fn prefetch_identity(&self, o: &Observation, keys: &Keys) {
+        self.devices.prefetch(o, keys);
+        if let Some(text) = &o.text {
+            self.texts.prefetch(text);
+        }
     }
 
     /// Asks the memory for where the counters of a rating stand that is some steps ahead.
@@ -143,9 +151,14 @@ impl State {
         self.counters.prefetch_slots(&resolved.keys);
     }
 
-    /// Asks the memory for the counters themselves, some steps later.
-    pub fn prefetch_entities(&self, resolved: &Resolved) {
-        self.counters.prefetch_entities(&resolved.keys);
+    /// Asks the memory for the counters themselves and all other entities, some steps later.
+    pub fn prefetch_entities(&self, o: &Observation, resolved: &Resolved) {
+        let keys = &resolved.keys;
+        self.counters.prefetch_entities(keys);
+        self.cases.prefetch(o, keys);
+        self.raters.prefetch(keys);
+        self.targets.prefetch(keys);
+        self.concentration.prefetch(keys);
     }
 
     /// Adds one rating and sets its state features.

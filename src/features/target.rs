@@ -9,7 +9,6 @@ use serde::{Deserialize, Serialize};
 use super::aged_map::AgedMap;
 use super::decay::{Decayed, binomial_excess, poisson_excess};
 use super::direct::local_hour;
-use super::identity::parent_key;
 use super::keys::{KeyField, Keys};
 use crate::catalogue::builtin as f;
 use crate::catalogue::{Catalogue, FeatureId, FeatureVector};
@@ -128,6 +127,12 @@ impl Targets {
         }
     }
 
+    /// Asks the memory for a rating's target and its parent, some steps ahead.
+    pub fn prefetch(&self, keys: &Keys) {
+        self.targets.prefetch(keys.get(KeyField::Target));
+        self.parents.prefetch(keys.parent());
+    }
+
     /// Sets the target features as they were before this rating, and adds the rating.
     pub fn observe(
         &mut self,
@@ -145,7 +150,7 @@ impl Targets {
         let bad = o.is_bad();
         let unmatched = o.service.case_match != Some(CaseMatch::Matched);
         let everything = self.everything;
-        let parent_key = parent_key(&o.service);
+        let parent_key = keys.parent();
         let parent = *self.parents.entry(parent_key, Baseline::default);
         let target = self.targets.entry(keys.get(KeyField::Target), Target::default);
 

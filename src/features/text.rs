@@ -13,7 +13,7 @@ use crate::observation::Text;
 /// Lanes that must agree for two comments to count as near-duplicates.
 const LANES_ALIKE: usize = 5;
 
-#[derive(Clone, Copy, Debug, serde::Serialize, serde::Deserialize)]
+#[derive(Clone, Copy, Debug, Default, serde::Serialize, serde::Deserialize)]
 struct Wording {
     key: u64,
     lanes: [u32; 8],
@@ -29,6 +29,13 @@ impl TextLinker {
     /// An empty linker with room for about `capacity` comments.
     pub fn new(capacity: usize) -> Self {
         Self { bands: AgedMap::new(capacity * 4) }
+    }
+
+    /// Asks the memory for a comment's bands, some steps ahead.
+    pub fn prefetch(&self, text: &Text) {
+        if let Some(lanes) = text.minhash.filter(|_| !text.stock) {
+            bands_of(&lanes).into_iter().for_each(|band| self.bands.prefetch(band));
+        }
     }
 
     /// The key that this comment shares with those that say the same; 0 for a stock phrase.

@@ -110,11 +110,7 @@ impl EmbeddedLog {
     pub fn open(dir: &Path, options: LogOptions) -> Result<Self, LogError> {
         fs::create_dir_all(dir).map_err(io_error("create", dir))?;
         let lock = lock_dir(dir)?;
-        let mut firsts = segment::list(dir)?;
-        if firsts.is_empty() {
-            segment::create(dir, Head::GENESIS, u64::from(options.segment_bytes).max(HEADER_BYTES as u64))?;
-            firsts.push(0);
-        }
+        let firsts = segment::list(dir)?;
 
         let mut shared = Shared { segments: Vec::new(), filter: KeyFilter::default(), head: Head::GENESIS };
         for pair in firsts.windows(2) {
@@ -126,9 +122,11 @@ impl EmbeddedLog {
             fill_filter(&index, |keys| shared.filter.reserve(keys));
             shared.segments.push(Segment { first: pair[0], index: SegmentIndex::Sealed(index) });
         }
-        let first = firsts[firsts.len() - 1];
-        let Recovered { file, index, head, end, capacity } =
-            recover::active(dir, first, options.segment_bytes)?;
+        let first = firsts.last().copied().unwrap_or(0);
+        let Recovered { file, index, head, end, capacity } = match firsts.is_empty() {
+            true => recover::begin(dir, options.segment_bytes)?,
+            false => recover::active(dir, first, options.segment_bytes)?,
+        };
         shared.segments.push(Segment { first, index: SegmentIndex::Active(index) });
         shared.head = head;
 

@@ -27,6 +27,15 @@ pub struct Recovered {
     pub capacity: u64,
 }
 
+/// Begins a log: a first segment without records. Nothing needs reading back, which for a sparse file
+/// of 64 MiB would cost more than many a run of `score`.
+pub fn begin(dir: &Path, segment_bytes: u32) -> Result<Recovered, LogError> {
+    let capacity = u64::from(segment_bytes).max(HEADER_BYTES as u64);
+    let file = segment::create(dir, Head::GENESIS, capacity)?;
+    let (index, end) = (MemoryIndex::default(), HEADER_BYTES as u64);
+    Ok(Recovered { file, index, head: Head::GENESIS, end, capacity })
+}
+
 /// Opens the active segment, checks every record of it, and drops the rest of a torn write.
 pub fn active(dir: &Path, first: u64, segment_bytes: u32) -> Result<Recovered, LogError> {
     let path = segment::path_of(dir, first);

@@ -109,7 +109,8 @@ macro_rules! embedded {
 }
 
 /// The rules that ship with the program: every `*.toml` in `rules/`.
-const SHIPPED: &[(&str, &str)] = embedded!["automation.toml", "counters.toml", "malicious.toml", "policy.toml", "praise.toml"];
+const SHIPPED: &[(&str, &str)] =
+    embedded!["automation.toml", "counters.toml", "malicious.toml", "policy.toml", "praise.toml"];
 
 /// The rules that ship with the program, sorted by name.
 pub fn shipped() -> Vec<Source> {

@@ -203,7 +203,7 @@ impl Committer {
         }
         let fingerprint = rating_fingerprint(&entry.observation.rating_id);
         self.group.ratings.insert(fingerprint, self.group.entries.len());
-        self.push(record, Entry::Rating(Box::new(entry)));
+        self.push(record, Entry::Rating(entry));
         self.group.pending.push(Pending::Verdict { body, sequence, reply });
         if let (Some(earlier), Some(code)) = (earlier, hold_earlier) {
             self.revise(earlier, Decision::Hold, RevisionSource::Contest, code, at)?;

@@ -62,8 +62,9 @@ pub enum Judged {
 
 /// A rating that was judged and waits for its place in the log.
 pub struct NewRating {
-    /// The entry as it would go into the log.
-    pub entry: RatingEntry,
+    /// The entry as it would go into the log. Boxed here, where ratings are made in parallel, and
+    /// moved no more.
+    pub entry: Box<RatingEntry>,
     /// Its bytes.
     pub record: EncodedRecord,
     /// The verdict's JSON up to its sequence.
@@ -121,9 +122,9 @@ pub fn run(shared: &Shared, committer: &SyncSender<JudgedBatch>) {
         shared.metrics.latency(Stage::Queue, waited);
         let now = shared.clock.now();
         let features = shared.feature_count();
-        let steps =
+        let mut steps: Vec<Step> =
             submissions.into_iter().map(|submission| prepare(shared, submission, features, now)).collect();
-        let steps = shared.turnstile.pass(number, |sequencer| observe(shared, sequencer, steps, now));
+        shared.turnstile.pass(number, |sequencer| observe(shared, sequencer, &mut steps, now));
         let judged = steps.into_iter().map(|step| finish(shared, step, &mut assessment)).collect();
         shared.metrics.latency(Stage::Score, began.elapsed());
         let judged = JudgedBatch { number, judged, judged_at: std::time::Instant::now() };
@@ -163,9 +164,9 @@ fn prepare(shared: &Shared, submission: Submission, features: usize, now: Option
 
 /// Runs alone and in input order: sorts out repeats, brings rules into force, and shows the rest to
 /// state in runs as long as possible.
-fn observe(shared: &Shared, sequencer: &mut Sequencer, steps: Vec<Step>, now: Option<Instant>) -> Vec<Step> {
-    let mut steps: Vec<Step> = steps.into_iter().map(|step| meet(shared, sequencer, step)).collect();
-    let mut rest = steps.as_mut_slice();
+fn observe(shared: &Shared, sequencer: &mut Sequencer, steps: &mut [Step], now: Option<Instant>) {
+    steps.iter_mut().for_each(|step| meet(shared, sequencer, step));
+    let mut rest = steps;
     while !rest.is_empty() {
         let run = rest.iter().position(|step| matches!(step, Step::Activate(..))).unwrap_or(rest.len());
         let (ratings, activation) = rest.split_at_mut(run);
@@ -180,25 +181,26 @@ fn observe(shared: &Shared, sequencer: &mut Sequencer, steps: Vec<Step>, now: Op
             _ => break,
         };
     }
-    steps
 }
 
 /// Lets a new rating pass and turns a repeat into what it is answered with.
-fn meet(shared: &Shared, sequencer: &mut Sequencer, step: Step) -> Step {
-    let Step::Rating { prepared, reply, seen } = step else { return step };
-    let rating_id = || prepared.observation.rating_id.to_string();
-    let judged = match sequencer.known.meet(&prepared.observation, &shared.log) {
-        Ok(Acquaintance::New) => return Step::Rating { prepared, reply, seen },
-        Ok(Acquaintance::Repeat) => Judged::Repeat { rating_id: rating_id(), reply },
-        Ok(Acquaintance::Conflict) => {
-            Judged::Done { answer: Answer::Conflict { rating_id: rating_id() }, reply }
-        }
+fn meet(shared: &Shared, sequencer: &mut Sequencer, step: &mut Step) {
+    let Step::Rating { prepared, reply, .. } = step else { return };
+    let met = sequencer.known.meet(&prepared.observation, &shared.log);
+    if let Ok(Acquaintance::New) = met {
+        return;
+    }
+    let rating_id = prepared.observation.rating_id.to_string();
+    // The step is replaced on the next line; until then no reply belongs to nobody.
+    let reply = std::mem::replace(reply, Reply::Line(0));
+    *step = Step::Ready(match met {
+        Ok(Acquaintance::New | Acquaintance::Repeat) => Judged::Repeat { rating_id, reply },
+        Ok(Acquaintance::Conflict) => Judged::Done { answer: Answer::Conflict { rating_id }, reply },
         Err(error) => {
             shared.fail(&error);
             Judged::Done { answer: Answer::Stopping, reply }
         }
-    };
-    Step::Ready(judged)
+    });
 }
 
 fn observe_run(sequencer: &mut Sequencer, steps: &mut [Step], now: Option<Instant>) {
@@ -222,13 +224,13 @@ fn finish(shared: &Shared, step: Step, assessment: &mut Assessment) -> Judged {
         Step::Activate(ruling, at) => Judged::Activated(ruling, at),
         Step::Rating { reply, seen: None, .. } => Judged::Done { answer: Answer::Stopping, reply },
         Step::Rating { prepared, reply, seen: Some(Seen { observed, ruling, at }) } => {
-            let Prepared { observation, comment, features } = *prepared;
+            let Prepared { observation, comment, features, .. } = *prepared;
             let judgement = judge(&ruling, &observation, &features, &observed, at, assessment);
             let flags = match judgement.second_look {
                 true => RatingFlags::SECOND_LOOK,
                 false => RatingFlags::default(),
             };
-            let entry = RatingEntry {
+            let entry = Box::new(RatingEntry {
                 day: shared.day_of(observation.submitted_at),
                 catalogue: ruling.catalogue().version(),
                 supersedes_sequence: None,
@@ -236,7 +238,7 @@ fn finish(shared: &Shared, step: Step, assessment: &mut Assessment) -> Judged {
                 outcome: judgement.outcome,
                 observation,
                 features,
-            };
+            });
             let body = render::rating(&entry, &ruling, &shared.appeals);
             let record = entry.encode(ruling.catalogue());
             let (earlier, hold_earlier) = (observed.earlier, judgement.hold_earlier);

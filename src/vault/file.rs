@@ -17,7 +17,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::VaultError;
-use super::seal::{SEALED_KEY_BYTES, Sealer};
+use super::seal::{NONCE_BYTES, SEALED_KEY_BYTES, Sealer};
 use crate::log::error::{Damage, io_error};
 use crate::log::frame::put_frame;
 use crate::log::index::{KeyKind, MemoryIndex};
@@ -162,11 +162,14 @@ impl VaultFile {
     pub fn append(&mut self, comments: &[(&str, &str)]) -> Result<(), VaultError> {
         let (mut bytes, mut record) = (Vec::new(), Vec::new());
         let mut offsets = Vec::with_capacity(comments.len());
-        for (nth, &(rating_id, comment)) in comments.iter().enumerate() {
+        // All nonces in one system call: one for each comment costs as much as sealing it.
+        let mut nonces = vec![[0; NONCE_BYTES]; comments.len()];
+        getrandom::fill(nonces.as_flattened_mut()).map_err(VaultError::Randomness)?;
+        for (nth, (&(rating_id, comment), nonce)) in comments.iter().zip(nonces).enumerate() {
             record.clear();
             record.push(rating_id.len() as u8);
             record.extend_from_slice(rating_id.as_bytes());
-            let sealed = self.sealer.seal(&mut record, comment.as_bytes(), rating_id.as_bytes());
+            let sealed = self.sealer.seal_with(nonce, &mut record, comment.as_bytes(), rating_id.as_bytes());
             sealed.map_err(VaultError::Randomness)?;
             offsets.push((self.end + bytes.len() as u64) as u32);
             put_frame(&mut bytes, &record, nth == 0);

@@ -48,6 +48,17 @@ impl Sealer {
     pub fn seal(&self, out: &mut Vec<u8>, bytes: &[u8], context: &[u8]) -> Result<(), getrandom::Error> {
         let mut nonce = [0; NONCE_BYTES];
         getrandom::fill(&mut nonce)?;
+        self.seal_with(nonce, out, bytes, context)
+    }
+
+    /// As [`Self::seal`], with a nonce that was drawn for these bytes alone.
+    pub fn seal_with(
+        &self,
+        nonce: [u8; NONCE_BYTES],
+        out: &mut Vec<u8>,
+        bytes: &[u8],
+        context: &[u8],
+    ) -> Result<(), getrandom::Error> {
         let sealed = self.0.encrypt(&XNonce::from(nonce), Payload { msg: bytes, aad: context });
         // The cipher refuses only messages of 256 GiB, and callers have checked the length.
         let sealed = sealed.map_err(|_| getrandom::Error::UNSUPPORTED)?;

@@ -73,13 +73,28 @@ impl EncodedRecord {
         self.keys
     }
 
-    fn assemble(kind: u8, public: &[u8], erasable: &[u8], keys: RecordKeys) -> Self {
-        let mut bytes = Vec::with_capacity(public.len() + erasable.len() + 6);
+    /// Writes a record into one buffer of about `capacity` bytes.
+    fn write(
+        kind: u8,
+        keys: RecordKeys,
+        capacity: usize,
+        put_public: impl FnOnce(&mut Vec<u8>),
+        put_erasable: impl FnOnce(&mut Vec<u8>),
+    ) -> Self {
+        const START: usize = 2;
+        let mut bytes = Vec::with_capacity(capacity);
         bytes.extend_from_slice(&[kind, WHOLE]);
-        put_varint(&mut bytes, public.len() as u64);
-        bytes.extend_from_slice(public);
-        bytes.extend_from_slice(erasable);
-        Self { bytes, leaf: Digest::leaf(kind, public, Digest::of(erasable)), keys }
+        put_public(&mut bytes);
+        let public_bytes = bytes.len() - START;
+        // How long it is stands before it and is known only now: the bytes move on by one or two.
+        put_varint(&mut bytes, public_bytes as u64);
+        let prefix_bytes = bytes.len() - START - public_bytes;
+        bytes[START..].rotate_right(prefix_bytes);
+        let erasable = bytes.len();
+        put_erasable(&mut bytes);
+        let (public, erasable) = bytes[START + prefix_bytes..].split_at(erasable - START - prefix_bytes);
+        let leaf = Digest::leaf(kind, public, Digest::of(erasable));
+        Self { bytes, leaf, keys }
     }
 }
 
@@ -87,38 +102,39 @@ impl RatingEntry {
     /// The entry's record. `catalogue` is the one that the features are indexed by.
     pub fn encode(&self, catalogue: &Catalogue) -> EncodedRecord {
         debug_assert_eq!(self.catalogue, catalogue.version(), "features of another catalogue");
-        let mut public = Vec::with_capacity(160);
-        rating::put_public(&mut public, &self.public());
-        let mut erasable = Vec::with_capacity(384);
-        rating::put_erasable(&mut erasable, self, catalogue);
         let keys = RecordKeys {
             rating: Some(rating_fingerprint(&self.observation.rating_id)),
             case: self.observation.service.case.as_ref().map(case_fingerprint),
         };
-        EncodedRecord::assemble(kind::RATING, &public, &erasable, keys)
+        EncodedRecord::write(
+            kind::RATING,
+            keys,
+            640,
+            |out| rating::put_public(out, &self.public()),
+            |out| rating::put_erasable(out, self, catalogue),
+        )
     }
 }
 
 impl RevisionEntry {
     /// The entry's record. Evidence that is missing is encoded as erased.
     pub fn encode(&self) -> EncodedRecord {
-        let mut public = Vec::with_capacity(192);
-        revision::put_public(&mut public, self);
         let keys = RecordKeys { rating: Some(rating_fingerprint(&self.rating.rating_id)), case: None };
-        let mut erasable = Vec::with_capacity(96);
-        if let Some(evidence) = &self.evidence {
-            revision::put_evidence(&mut erasable, evidence);
-        }
-        EncodedRecord::assemble(kind::REVISION, &public, &erasable, keys)
+        EncodedRecord::write(
+            kind::REVISION,
+            keys,
+            320,
+            |out| revision::put_public(out, self),
+            |out| self.evidence.iter().for_each(|evidence| revision::put_evidence(out, evidence)),
+        )
     }
 }
 
 impl ActivationEntry {
     /// The entry's record. Nothing in it is erasable.
     pub fn encode(&self) -> EncodedRecord {
-        let mut public = Vec::new();
-        activation::put(&mut public, self);
-        EncodedRecord::assemble(kind::ACTIVATION, &public, &[], RecordKeys::default())
+        let put = |out: &mut Vec<u8>| activation::put(out, self);
+        EncodedRecord::write(kind::ACTIVATION, RecordKeys::default(), 1024, put, |_| {})
     }
 }
 
