@@ -98,6 +98,10 @@ pub struct CounterEngine {
     pub(super) groups: Vec<GroupStats>,
     pub(super) hot_evicted: u64,
     pub(super) too_late: u64,
+    /// Keys evicted since the engine was made: a change says that blocks may have moved.
+    pub(super) evictions: u64,
+    /// The keys of the rating at hand, and their entities: kept for its memory alone.
+    found: Vec<(u64, Option<Block>)>,
 }
 
 impl CounterEngine {
@@ -120,6 +124,8 @@ impl CounterEngine {
             groups: vec![GroupStats::default(); groups.len()],
             hot_evicted: 0,
             too_late: 0,
+            evictions: 0,
+            found: Vec::new(),
         }
     }
 
@@ -184,7 +190,7 @@ impl CounterEngine {
             if key != 0
                 && let Some(block) = self.table.guess(key)
             {
-                self.arena.prefetch(block);
+                self.arena.prefetch(block, 0);
             }
         }
     }
@@ -206,28 +212,47 @@ impl CounterEngine {
             return;
         }
         let facts = Facts::of(&self.set, &plan, keys, vector);
-        for (position, group) in plan.groups.iter().enumerate() {
-            let key = group.key(keys);
+        let mut found = std::mem::take(&mut self.found);
+        found.clear();
+        found.extend(plan.groups.iter().enumerate().map(|(i, group)| self.find(i, group.key(keys))));
+        let evictions = self.evictions;
+        for (position, (group, &(key, block))) in plan.groups.iter().zip(&found).enumerate() {
             if key == 0 {
                 group.slots.iter().for_each(|slot| vector.clear(slot.id));
                 continue;
             }
             let event = facts.event(group, at, vector);
-            let block = self.find_or_add(position, group, key);
+            // What this rating itself evicted must be looked for again.
+            let block = if self.evictions == evictions { block } else { self.find(position, key).1 };
+            let block = block.unwrap_or_else(|| self.add(position, group, key));
             let block = self.insert(position, group, block, &event);
             self.read(group, block, at, vector);
         }
+        self.found = found;
     }
 
-    fn find_or_add(&mut self, position: usize, group: &Group, key: u64) -> Block {
-        let arena = &self.arena;
+    /// A key's entity. Asks for what will be looked at first, so that the groups wait together.
+    #[inline]
+    fn find(&self, position: usize, key: u64) -> (u64, Option<Block>) {
+        if key == 0 {
+            return (0, None);
+        }
         let is_it = |block: Block| {
-            let words = arena.get(block);
+            let words = self.arena.get(block);
             entity::key(words) == key && entity::group(words) == position
         };
-        if let Some((_, block)) = self.table.find(key, is_it) {
-            return block;
+        let found = self.table.find(key, is_it).map(|(_, block)| block);
+        if let Some(block) = found {
+            let words = self.arena.get(block);
+            self.arena.prefetch(block, entity::newest_word(words));
+            if let Some(hot) = entity::hot(words) {
+                self.hot.prefetch(hot);
+            }
         }
+        (key, found)
+    }
+
+    fn add(&mut self, position: usize, group: &Group, key: u64) -> Block {
         let known_from = if self.evicted[position].contains(key, self.watermark) {
             self.groups[position].filter_hits += 1;
             self.watermark
@@ -327,7 +352,12 @@ impl CounterEngine {
     /// Moves an entity into the next larger block.
     fn grow(&mut self, position: usize, group: &Group, block: Block) -> Block {
         let words = self.arena.get(block);
-        let (key, step) = (entity::key(words), entity::step(words) + 1);
+        let key = entity::key(words);
+        let mut step = entity::step(words) + 1;
+        // Sizes are rounded up to blocks: a step may bring nothing.
+        while group.classes[step] == group.classes[step - 1] {
+            step += 1;
+        }
         let grown = self.allocate(group.classes[step], Some(block));
         let (from, to) = self.arena.pair(block, grown);
         entity::copy(from, to, group, step);

@@ -216,6 +216,13 @@ pub(super) fn has_room(block: &[u32], group: &Group) -> bool {
     events.len < events.room
 }
 
+/// Word of the newest event, which every use of an entity looks at first.
+#[inline]
+pub(super) fn newest_word(block: &[u32]) -> usize {
+    let (start, len) = (block[META] >> 16 & 0xff, block[META] >> 24);
+    HEADER + 2 * (start + len) as usize
+}
+
 /// Inserts an event at its place: after those of the same time. Keeps the newest bits right: of
 /// the events with one value of a field that pass a test, only the newest has the bit.
 ///

@@ -137,6 +137,7 @@ impl CounterEngine {
             self.table.remove(slot);
         }
         self.groups[position].entities -= 1;
+        self.evictions += 1;
         self.arena.give(block);
     }
 }
