@@ -166,14 +166,22 @@ impl<T: Tally> Buckets<T> {
         bucket.rem_euclid(SLOTS as i64) as usize
     }
 
+    /// The bucket of a time; without a division if it is the one that is expected.
+    #[inline]
+    fn bucket(&self, time: i64, expected: i64) -> i64 {
+        let into = time - expected * self.width;
+        if (0..self.width).contains(&into) { expected } else { time.div_euclid(self.width) }
+    }
+
     /// The first bucket that the window at a time touches.
+    #[inline]
     fn first_at(&self, at: i64) -> i64 {
-        (at - self.window + 1).div_euclid(self.width)
+        self.bucket(at - self.window + 1, self.first)
     }
 
     /// Adds to the bucket of a time. What is too old for any bucket is left out.
     pub fn add(&mut self, time: i64, item: T::Item) {
-        let bucket = time.div_euclid(self.width);
+        let bucket = self.bucket(time, self.last);
         if bucket > self.last {
             self.open(bucket);
         }

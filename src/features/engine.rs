@@ -16,7 +16,7 @@ use super::keys::{KeyField, Keys};
 use super::plan;
 use super::plan::{Column, Group, MAX_COLUMNS, MAX_EVENTS, Moment, Needs, Plan, Reading, Slot, Test};
 use super::table::{EMPTY_BYTES, Table};
-use super::window::{self, Moments, Sums};
+use super::window::{self, Moments, Pass, Sums};
 use crate::catalogue::{FeatureId, FeatureVector};
 use crate::time::Instant;
 
@@ -94,6 +94,8 @@ pub struct CounterEngine {
     pub(super) sweep: Sweep,
     /// Per counter: before this time its window is not filled yet.
     pub(super) warm_at: Vec<i64>,
+    /// The last of them.
+    pub(super) warm_until: i64,
     /// Per group.
     pub(super) groups: Vec<GroupStats>,
     pub(super) hot_evicted: u64,
@@ -121,6 +123,7 @@ impl CounterEngine {
             evicted: groups.iter().map(|group| Evicted::new(filter_bytes, group.horizon_ms)).collect(),
             sweep: Sweep::default(),
             warm_at: vec![i64::MIN; set.counters().len()],
+            warm_until: i64::MIN,
             groups: vec![GroupStats::default(); groups.len()],
             hot_evicted: 0,
             too_late: 0,
@@ -150,6 +153,7 @@ impl CounterEngine {
         for (i, declared) in self.set.counters().iter().enumerate() {
             if declared.id == counter {
                 self.warm_at[i] = start.ms().saturating_add(declared.window_ms);
+                self.warm_until = self.warm_until.max(self.warm_at[i]);
             }
         }
     }
@@ -216,6 +220,7 @@ impl CounterEngine {
         found.clear();
         found.extend(plan.groups.iter().enumerate().map(|(i, group)| self.find(i, group.key(keys))));
         let evictions = self.evictions;
+        let known_at = at.min(self.watermark);
         for (position, (group, &(key, block))) in plan.groups.iter().zip(&found).enumerate() {
             if key == 0 {
                 group.slots.iter().for_each(|slot| vector.clear(slot.id));
@@ -225,8 +230,13 @@ impl CounterEngine {
             // What this rating itself evicted must be looked for again.
             let block = if self.evictions == evictions { block } else { self.find(position, key).1 };
             let block = block.unwrap_or_else(|| self.add(position, group, key));
-            let block = self.insert(position, group, block, &event);
-            self.read(group, block, at, vector);
+            let words = self.arena.get_mut(block);
+            if known_at >= self.warm_until && entity::is_plain(words) && entity::append(words, group, &event) {
+                read_plain(group, Events::of(words), at, vector);
+            } else {
+                let block = self.insert(position, group, block, &event);
+                self.read(group, block, at, known_at, vector);
+            }
         }
         self.found = found;
     }
@@ -262,8 +272,7 @@ impl CounterEngine {
         self.make_room_for_key();
         let block = self.allocate(group.classes[0], None);
         let words = self.arena.get_mut(block);
-        entity::start(words, position as u8, 0, key, known_from);
-        entity::clear_columns(words, usize::from(group.rooms[0]), group.columns.len());
+        entity::start(words, position, group, key, known_from);
         self.table.insert(key, block);
         self.groups[position].entities += 1;
         block
@@ -279,7 +288,7 @@ impl CounterEngine {
         if event.time() < covered_from {
             // Later events have left the block already: it goes where they went, if anywhere.
             if let Some(at) = hot_at {
-                let events = Events::of(words, group);
+                let events = Events::of(words);
                 self.hot.change(at, |hot| {
                     hot.arrive(group, event);
                     hot.leave(group, event, events);
@@ -287,22 +296,22 @@ impl CounterEngine {
             }
             return block;
         }
-        if !entity::has_room(words, group) || Events::of(words, group).len() == MAX_EVENTS {
-            let expired = Events::of(words, group).until(self.watermark.saturating_sub(group.horizon_ms));
+        if !entity::has_room(words) {
+            let expired = Events::of(words).expired(self.watermark.saturating_sub(group.horizon_ms));
             if expired > 0 {
                 if let Some(hot) = &mut hot {
-                    for &[low, _] in &Events::of(words, group).words()[..expired] {
+                    for &[low, _] in &Events::of(words).words()[..expired] {
                         hot.sums.remove(low as u16 & group.test_bits());
                     }
                 }
                 entity::drop_oldest(words, group, expired);
             }
         }
-        if Events::of(words, group).len() == MAX_EVENTS {
+        if Events::of(words).len() == MAX_EVENTS {
             self.overflow(group, block, event);
             return block;
         }
-        let block = if entity::has_room(words, group) { block } else { self.grow(position, group, block) };
+        let block = if entity::has_room(words) { block } else { self.grow(position, group, block) };
         let words = self.arena.get_mut(block);
         entity::insert(words, group, *event);
         if let Some(at) = entity::hot(words) {
@@ -317,7 +326,7 @@ impl CounterEngine {
     /// Inserts an event into an entity that has as many as it can hold: the oldest leaves.
     fn overflow(&mut self, group: &Group, block: Block, event: &Event) {
         let words = self.arena.get_mut(block);
-        let oldest = Events::of(words, group).event(0, group.columns.len());
+        let oldest = Events::of(words).event(0, group.columns.len());
         let enters = event.time() >= oldest.time();
         let leaving = if enters { oldest } else { *event };
         let at = match entity::hot(words) {
@@ -332,7 +341,7 @@ impl CounterEngine {
             entity::drop_oldest(words, group, 1);
             entity::insert(words, group, *event);
         }
-        let events = Events::of(words, group);
+        let events = Events::of(words);
         self.hot.change(at, |hot| {
             hot.touched = true;
             if enters {
@@ -352,12 +361,7 @@ impl CounterEngine {
     /// Moves an entity into the next larger block.
     fn grow(&mut self, position: usize, group: &Group, block: Block) -> Block {
         let words = self.arena.get(block);
-        let key = entity::key(words);
-        let mut step = entity::step(words) + 1;
-        // Sizes are rounded up to blocks: a step may bring nothing.
-        while group.classes[step] == group.classes[step - 1] {
-            step += 1;
-        }
+        let (key, step) = (entity::key(words), entity::step(words, group) + 1);
         let grown = self.allocate(group.classes[step], Some(block));
         let (from, to) = self.arena.pair(block, grown);
         entity::copy(from, to, group, step);
@@ -375,36 +379,31 @@ impl CounterEngine {
     }
 
     /// Writes a group's counters.
-    fn read(&mut self, group: &Group, block: Block, at: i64, vector: &mut FeatureVector) {
+    fn read(&mut self, group: &Group, block: Block, at: i64, known_at: i64, vector: &mut FeatureVector) {
         let words = self.arena.get(block);
-        let events = Events::of(words, group);
+        let events = Events::of(words);
         let mut hot = entity::hot(words).and_then(|at| self.hot.get(at));
         let covered_from = hot.as_deref().map_or_else(|| entity::covered_from(words), |hot| hot.covered_from);
-        let known_at = at.min(self.watermark);
 
         let view = View { events, at, until: events.until(at) };
-        let covered = window::covered(group, at, covered_from);
         let within = &events.words()[..view.until];
-        let sums = window::sums(within, at, &group.windows[..covered]);
         // Where the block does not cover a window, all its events are in it.
         let all = match &hot {
             Some(hot) if view.until == events.len() => hot.sums,
-            Some(_) => window::sums(within, at, &[i64::MAX / 2])[0],
+            Some(_) => *Pass::new(within, at, true).sums(i64::MAX / 2),
             None => Sums::default(),
         };
+        let mut pass = Pass::new(within, at, group.wide);
         for slot in &group.slots {
-            let value = if known_at < self.warm_at[usize::from(slot.counter)] || at < covered_from {
+            let cold = known_at < self.warm_until && known_at < self.warm_at[usize::from(slot.counter)];
+            let value = if cold || at < covered_from {
                 None
-            } else if usize::from(slot.window) < covered {
-                of_block(group, slot, view, &sums[usize::from(slot.window)])
+            } else if at - slot.window >= covered_from {
+                of_block(slot, view, pass.sums(slot.window))
             } else {
                 hot.as_deref_mut().and_then(|hot| of_hot(group, slot, view, &all, hot))
             };
-            match value {
-                Some(Value::Int(value)) => vector.set_int(slot.id, value),
-                Some(Value::Float(value)) => vector.set_float(slot.id, value),
-                None => vector.clear(slot.id),
-            }
+            put(vector, slot, value);
         }
     }
 
@@ -438,6 +437,30 @@ impl CounterEngine {
     }
 }
 
+/// Writes a group's counters where the kept events are all that there ever were, the last at `at`.
+#[inline]
+fn read_plain(group: &Group, events: Events<'_>, at: i64, vector: &mut FeatureVector) {
+    let view = View { events, at, until: events.len() };
+    let mut pass = Pass::new(events.words(), at, group.wide);
+    for slot in &group.slots {
+        let sums = pass.sums(slot.window);
+        match slot.reading {
+            Reading::Count { bit, .. } => vector.set_int(slot.id, i64::from(sums.get(bit))),
+            Reading::Distinct { newest, .. } => vector.set_int(slot.id, i64::from(sums.get(newest))),
+            _ => put(vector, slot, of_block(slot, view, sums)),
+        }
+    }
+}
+
+#[inline]
+fn put(vector: &mut FeatureVector, slot: &Slot, value: Option<Value>) {
+    match value {
+        Some(Value::Int(value)) => vector.set_int(slot.id, value),
+        Some(Value::Float(value)) => vector.set_float(slot.id, value),
+        None => vector.clear(slot.id),
+    }
+}
+
 enum Value {
     Int(i64),
     Float(f64),
@@ -460,8 +483,8 @@ fn moment(moment: Moment, moments: &Moments) -> Option<Value> {
 }
 
 /// A counter's value where the kept events cover its window.
-fn of_block(group: &Group, slot: &Slot, view: View<'_>, sums: &Sums) -> Option<Value> {
-    let low = view.at - group.windows[usize::from(slot.window)];
+fn of_block(slot: &Slot, view: View<'_>, sums: &Sums) -> Option<Value> {
+    let low = view.at - slot.window;
     let View { events, until, .. } = view;
     match slot.reading {
         Reading::Count { bit, .. } => Some(Value::Int(i64::from(sums.get(bit)))),
@@ -484,7 +507,7 @@ fn of_block(group: &Group, slot: &Slot, view: View<'_>, sums: &Sums) -> Option<V
 /// A counter's value where events of its window have left the block; all that are in the block up
 /// to the moment are in the window, and `all` sums their bits.
 fn of_hot(group: &Group, slot: &Slot, view: View<'_>, all: &Sums, hot: &mut Hot) -> Option<Value> {
-    let window = group.windows[usize::from(slot.window)];
+    let Slot { window, .. } = *slot;
     let View { events, at, until } = view;
     match slot.reading {
         Reading::Count { bit, tail } => {

@@ -94,7 +94,7 @@ impl CounterEngine {
     /// When a key was seen last; one that came back after it was evicted may have no event yet.
     fn last_seen(&self, block: Block) -> i64 {
         let words = self.arena.get(block);
-        let newest = Events::of(words, &self.set.plan.groups[entity::group(words)]).newest();
+        let newest = Events::of(words).newest();
         newest.max(entity::covered_from(words))
     }
 

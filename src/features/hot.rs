@@ -78,7 +78,7 @@ impl Hot {
     pub fn new(owner: Block, block: &[u32], group: &Group) -> Self {
         let covered_from = entity::covered_from(block);
         let mut sums = Sums::default();
-        for &[low, _] in Events::of(block, group).words() {
+        for &[low, _] in Events::of(block).words() {
             sums.add(low as u16 & group.test_bits());
         }
         let tails: Box<[Kept]> =
