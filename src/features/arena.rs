@@ -76,13 +76,7 @@ impl Arena {
             _ => 0,
         };
         words.resize(base, 0);
-        Self {
-            words,
-            base,
-            pages: Vec::new(),
-            partial: [NONE; CLASSES.len()],
-            empty: Vec::new(),
-        }
+        Self { words, base, pages: Vec::new(), partial: [NONE; CLASSES.len()], empty: Vec::new() }
     }
 
     /// Bytes in pages, used or not.

@@ -262,7 +262,8 @@ pub(super) fn append(block: &mut [u32], group: &Group, event: &Event) -> bool {
         let values = &columns[column * room + start..column * room + end];
         if values.contains(&hash) {
             let older = values.iter().zip(&mut words[start..end]).rev();
-            let mut same = older.filter(|(value, word)| **value == hash && has(word[0] as u16, newest.test_bit));
+            let mut same =
+                older.filter(|(value, word)| **value == hash && has(word[0] as u16, newest.test_bit));
             if let Some((_, word)) = same.next() {
                 word[0] &= !(1 << newest.bit);
             }
