@@ -18,10 +18,12 @@ pub(super) const META: usize = 2;
 pub(super) const FREE: u32 = u32::MAX;
 
 const NONE: u32 = u32::MAX;
-const CLASSES: [u16; 27] = [
-    8, 12, 16, 20, 24, 28, 32, 40, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320, 384, 448, 512, 640,
-    768, 816, 1024,
-];
+/// Sizes of blocks, in words. A cache line has 16: a small block lies within one, and a larger one
+/// begins with one.
+const CLASSES: [u16; 21] =
+    [8, 16, 32, 48, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320, 384, 448, 512, 640, 768, 816, 1024];
+/// Words of a cache line.
+const LINE: usize = 16;
 
 /// The smallest class of at least this many words.
 pub(super) fn class_for(words: usize) -> u8 {
@@ -53,7 +55,10 @@ struct Page {
 /// The pages.
 #[derive(Debug)]
 pub(super) struct Arena {
+    /// [`Self::base`] words that nothing uses, then the pages.
     words: Vec<u32>,
+    /// Where the first cache line begins.
+    base: usize,
     pages: Vec<Page>,
     /// First page with a free block, per class.
     partial: [u32; CLASSES.len()],
@@ -64,17 +69,19 @@ pub(super) struct Arena {
 impl Arena {
     /// An arena that will hold at most this many bytes.
     pub fn new(limit_bytes: usize) -> Self {
-        Self {
-            words: Vec::with_capacity(limit_bytes / 4),
-            pages: Vec::new(),
-            partial: [NONE; CLASSES.len()],
-            empty: Vec::new(),
-        }
+        let mut words: Vec<u32> = Vec::with_capacity(limit_bytes / 4 + LINE);
+        // Where no alignment can be told, blocks may straddle lines: slower, nothing else.
+        let base = match words.as_ptr().align_offset(LINE * 4) {
+            offset if offset < LINE => offset,
+            _ => 0,
+        };
+        words.resize(base, 0);
+        Self { words, base, pages: Vec::new(), partial: [NONE; CLASSES.len()], empty: Vec::new() }
     }
 
     /// Bytes in pages, used or not.
     pub fn bytes(&self) -> usize {
-        self.words.len() * 4
+        self.pages.len() * PAGE_BYTES
     }
 
     /// Number of pages.
@@ -90,7 +97,7 @@ impl Arena {
     /// The block at a position in a page; `None` if it is free.
     pub fn block_at(&self, page: usize, position: usize) -> Option<Block> {
         let word = page * PAGE_WORDS + position * class_words(self.pages[page].class);
-        (self.words[word + META] != FREE).then_some(Block((word / UNIT) as u32))
+        (self.words[self.base + word + META] != FREE).then_some(Block((word / UNIT) as u32))
     }
 
     /// Whether a block of this class is to be had without a new page.
@@ -114,9 +121,9 @@ impl Arena {
         let page = self.partial[usize::from(class)] as usize;
         let position = usize::from(self.pages[page].free - 1);
         let word = page * PAGE_WORDS + position * class_words(class);
-        self.pages[page].free = self.words[word] as u16;
+        self.pages[page].free = self.words[self.base + word] as u16;
         self.pages[page].used += 1;
-        self.words[word + META] = 0;
+        self.words[self.base + word + META] = 0;
         if self.pages[page].free == 0 {
             self.unlist(page);
         }
@@ -128,8 +135,8 @@ impl Arena {
         let word = block.0 as usize * UNIT;
         let page = word / PAGE_WORDS;
         let position = (word % PAGE_WORDS) / class_words(self.pages[page].class);
-        self.words[word] = u32::from(self.pages[page].free);
-        self.words[word + META] = FREE;
+        self.words[self.base + word] = u32::from(self.pages[page].free);
+        self.words[self.base + word + META] = FREE;
         if self.pages[page].free == 0 {
             self.list(page);
         }
@@ -145,24 +152,24 @@ impl Arena {
     #[inline]
     pub fn get(&self, block: Block) -> &[u32] {
         let word = block.0 as usize * UNIT;
-        &self.words[word..(word / PAGE_WORDS + 1) * PAGE_WORDS]
+        &self.words[self.base + word..self.base + (word / PAGE_WORDS + 1) * PAGE_WORDS]
     }
 
     /// A block's words from its first to the end of its page, to be changed within the block.
     #[inline]
     pub fn get_mut(&mut self, block: Block) -> &mut [u32] {
         let word = block.0 as usize * UNIT;
-        &mut self.words[word..(word / PAGE_WORDS + 1) * PAGE_WORDS]
+        &mut self.words[self.base + word..self.base + (word / PAGE_WORDS + 1) * PAGE_WORDS]
     }
 
     /// The block, if there are such words.
     pub fn try_get(&self, block: Block) -> Option<&[u32]> {
-        ((block.0 as usize * UNIT) < self.words.len()).then(|| self.get(block))
+        ((block.0 as usize * UNIT) < self.pages.len() * PAGE_WORDS).then(|| self.get(block))
     }
 
     /// One block to read and another to write.
     pub fn pair(&mut self, from: Block, to: Block) -> (&[u32], &mut [u32]) {
-        let (from, to) = (from.0 as usize * UNIT, to.0 as usize * UNIT);
+        let [from, to] = [from, to].map(|block| self.base + block.0 as usize * UNIT);
         if from < to {
             let (before, after) = self.words.split_at_mut(to);
             (&before[from..], after)
@@ -172,19 +179,17 @@ impl Arena {
         }
     }
 
-    /// Asks the processor for a block's first cache lines.
+    /// Asks the processor for the cache line of a word of a block.
     #[inline]
-    pub fn prefetch(&self, block: Block) {
-        let word = block.0 as usize * UNIT;
-        super::table::prefetch(&self.words, word);
-        super::table::prefetch(&self.words, word + 16);
+    pub fn prefetch(&self, block: Block, word: usize) {
+        super::table::prefetch(&self.words, self.base + block.0 as usize * UNIT + word);
     }
 
     fn cut(&mut self, page: usize, class: u8) {
         let size = class_words(class);
         let blocks = PAGE_WORDS / size;
         for position in 0..blocks {
-            let word = page * PAGE_WORDS + position * size;
+            let word = self.base + page * PAGE_WORDS + position * size;
             let next = if position + 1 < blocks { position + 2 } else { 0 };
             self.words[word] = next as u32;
             self.words[word + META] = FREE;
@@ -215,7 +220,7 @@ impl Arena {
     }
 
     pub fn write(&self, to: &mut Writer<'_>) -> Result<(), SnapshotError> {
-        to.list(&self.words)?;
+        to.list(&self.words[self.base..])?;
         to.list(&self.partial)?;
         to.list(&self.empty)?;
         to.number(self.pages.len() as u64)?;
@@ -233,7 +238,7 @@ impl Arena {
         let mut partial = Vec::new();
         from.list_into(&mut partial, CLASSES.len())?;
         arena.partial = partial.try_into().map_err(|_| SnapshotError::Damaged)?;
-        let pages = arena.words.len() / PAGE_WORDS;
+        let pages = (arena.words.len() - arena.base) / PAGE_WORDS;
         from.list_into(&mut arena.empty, pages)?;
         if from.number()? != pages as u64 {
             return Err(SnapshotError::Damaged);

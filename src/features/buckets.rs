@@ -10,7 +10,7 @@ use super::window::{Gaps, Moments, square};
 const PARTS: i64 = 64;
 /// Buckets kept. A window touches at most 66: 64, one cut at each end, and a 1/64 that is rounded
 /// down to whole milliseconds (a window has at least 60 000) does not add another.
-const SLOTS: i64 = 67;
+const SLOTS: usize = 67;
 /// Words of a tally in a snapshot.
 const WORDS: usize = 6;
 
@@ -145,7 +145,7 @@ pub(super) struct Buckets<T> {
     last: i64,
     /// Sum of `first ..= last`.
     total: T,
-    slots: Box<[T]>,
+    slots: [T; SLOTS],
 }
 
 impl<T: Tally> Buckets<T> {
@@ -153,31 +153,39 @@ impl<T: Tally> Buckets<T> {
     pub fn new(window: i64, from: i64) -> Self {
         let width = window / PARTS;
         let bucket = from.div_euclid(width);
-        let slots = vec![T::default(); SLOTS as usize].into();
+        let slots = std::array::from_fn(|_| T::default());
         Self { window, width, first: bucket, last: bucket, total: T::default(), slots }
     }
 
     /// Bytes of one.
     pub fn bytes() -> usize {
-        size_of::<Self>() + SLOTS as usize * size_of::<T>()
+        size_of::<Self>()
     }
 
     fn slot(&self, bucket: i64) -> usize {
-        bucket.rem_euclid(SLOTS) as usize
+        bucket.rem_euclid(SLOTS as i64) as usize
+    }
+
+    /// The bucket of a time; without a division if it is the one that is expected.
+    #[inline]
+    fn bucket(&self, time: i64, expected: i64) -> i64 {
+        let into = time - expected * self.width;
+        if (0..self.width).contains(&into) { expected } else { time.div_euclid(self.width) }
     }
 
     /// The first bucket that the window at a time touches.
+    #[inline]
     fn first_at(&self, at: i64) -> i64 {
-        (at - self.window + 1).div_euclid(self.width)
+        self.bucket(at - self.window + 1, self.first)
     }
 
     /// Adds to the bucket of a time. What is too old for any bucket is left out.
     pub fn add(&mut self, time: i64, item: T::Item) {
-        let bucket = time.div_euclid(self.width);
+        let bucket = self.bucket(time, self.last);
         if bucket > self.last {
             self.open(bucket);
         }
-        if bucket <= self.last - SLOTS {
+        if bucket <= self.last - SLOTS as i64 {
             return;
         }
         let slot = self.slot(bucket);
@@ -189,8 +197,8 @@ impl<T: Tally> Buckets<T> {
 
     /// Makes `bucket` the last one. Slots that it takes over belong to no window any more.
     fn open(&mut self, bucket: i64) {
-        self.advance(bucket - SLOTS + 1);
-        let from = (self.last + 1).max(bucket - SLOTS + 1);
+        self.advance(bucket - SLOTS as i64 + 1);
+        let from = (self.last + 1).max(bucket - SLOTS as i64 + 1);
         for fresh in from..=bucket {
             let slot = self.slot(fresh);
             self.slots[slot] = T::default();
@@ -217,7 +225,7 @@ impl<T: Tally> Buckets<T> {
     /// Sum of buckets that are kept.
     fn sum(&self, from: i64, to: i64) -> T {
         let mut sum = T::default();
-        for bucket in from.max(self.last - SLOTS + 1)..to.min(self.last + 1) {
+        for bucket in from.max(self.last - SLOTS as i64 + 1)..to.min(self.last + 1) {
             sum.merge(&self.slots[self.slot(bucket)]);
         }
         sum
@@ -286,7 +294,7 @@ impl GapBuckets {
 
     /// Bytes of one.
     pub fn bytes() -> usize {
-        size_of::<Self>() + Buckets::<GapTally>::bytes()
+        size_of::<Self>()
     }
 
     pub fn add(&mut self, time: i64) {

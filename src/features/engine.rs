@@ -7,16 +7,16 @@
 use std::sync::Arc;
 
 use super::arena::{Arena, Block, PAGE_BYTES};
-use super::counter::{CounterSet, Numeric};
+use super::counter::CounterSet;
 use super::entity::{self, Event, Events};
 use super::evict::Sweep;
 use super::evicted::Evicted;
+use super::facts::Facts;
 use super::hot::{Hot, HotKeys, View};
-use super::keys::{KeyField, Keys};
-use super::plan;
-use super::plan::{Column, Group, MAX_COLUMNS, MAX_EVENTS, Moment, Needs, Plan, Reading, Slot, Test};
+use super::keys::Keys;
+use super::plan::{Group, MAX_EVENTS, Moment, Plan, Reading, Slot};
 use super::table::{EMPTY_BYTES, Table};
-use super::window::{self, Moments, Sums};
+use super::window::{self, Moments, Pass, Sums};
 use crate::catalogue::{FeatureId, FeatureVector};
 use crate::time::Instant;
 
@@ -94,10 +94,16 @@ pub struct CounterEngine {
     pub(super) sweep: Sweep,
     /// Per counter: before this time its window is not filled yet.
     pub(super) warm_at: Vec<i64>,
+    /// The last of them.
+    pub(super) warm_until: i64,
     /// Per group.
     pub(super) groups: Vec<GroupStats>,
     pub(super) hot_evicted: u64,
     pub(super) too_late: u64,
+    /// Keys evicted since the engine was made: a change says that blocks may have moved.
+    pub(super) evictions: u64,
+    /// The keys of the rating at hand, and their entities: kept for its memory alone.
+    found: Vec<(u64, Option<Block>)>,
 }
 
 impl CounterEngine {
@@ -117,9 +123,12 @@ impl CounterEngine {
             evicted: groups.iter().map(|group| Evicted::new(filter_bytes, group.horizon_ms)).collect(),
             sweep: Sweep::default(),
             warm_at: vec![i64::MIN; set.counters().len()],
+            warm_until: i64::MIN,
             groups: vec![GroupStats::default(); groups.len()],
             hot_evicted: 0,
             too_late: 0,
+            evictions: 0,
+            found: Vec::new(),
         }
     }
 
@@ -144,6 +153,7 @@ impl CounterEngine {
         for (i, declared) in self.set.counters().iter().enumerate() {
             if declared.id == counter {
                 self.warm_at[i] = start.ms().saturating_add(declared.window_ms);
+                self.warm_until = self.warm_until.max(self.warm_at[i]);
             }
         }
     }
@@ -184,7 +194,7 @@ impl CounterEngine {
             if key != 0
                 && let Some(block) = self.table.guess(key)
             {
-                self.arena.prefetch(block);
+                self.arena.prefetch(block, 0);
             }
         }
     }
@@ -206,28 +216,54 @@ impl CounterEngine {
             return;
         }
         let facts = Facts::of(&self.set, &plan, keys, vector);
-        for (position, group) in plan.groups.iter().enumerate() {
-            let key = group.key(keys);
+        let mut found = std::mem::take(&mut self.found);
+        found.clear();
+        found.extend(plan.groups.iter().enumerate().map(|(i, group)| self.find(i, group.key(keys))));
+        let evictions = self.evictions;
+        let known_at = at.min(self.watermark);
+        for (position, (group, &(key, block))) in plan.groups.iter().zip(&found).enumerate() {
             if key == 0 {
                 group.slots.iter().for_each(|slot| vector.clear(slot.id));
                 continue;
             }
             let event = facts.event(group, at, vector);
-            let block = self.find_or_add(position, group, key);
-            let block = self.insert(position, group, block, &event);
-            self.read(group, block, at, vector);
+            // What this rating itself evicted must be looked for again.
+            let block = if self.evictions == evictions { block } else { self.find(position, key).1 };
+            let block = block.unwrap_or_else(|| self.add(position, group, key));
+            let words = self.arena.get_mut(block);
+            if known_at >= self.warm_until && entity::is_plain(words) && entity::append(words, group, &event)
+            {
+                read_plain(group, Events::of(words), at, vector);
+            } else {
+                let block = self.insert(position, group, block, &event);
+                self.read(group, block, at, known_at, vector);
+            }
         }
+        self.found = found;
     }
 
-    fn find_or_add(&mut self, position: usize, group: &Group, key: u64) -> Block {
-        let arena = &self.arena;
+    /// A key's entity. Asks for what will be looked at first, so that the groups wait together.
+    #[inline]
+    fn find(&self, position: usize, key: u64) -> (u64, Option<Block>) {
+        if key == 0 {
+            return (0, None);
+        }
         let is_it = |block: Block| {
-            let words = arena.get(block);
+            let words = self.arena.get(block);
             entity::key(words) == key && entity::group(words) == position
         };
-        if let Some((_, block)) = self.table.find(key, is_it) {
-            return block;
+        let found = self.table.find(key, is_it).map(|(_, block)| block);
+        if let Some(block) = found {
+            let words = self.arena.get(block);
+            self.arena.prefetch(block, entity::newest_word(words));
+            if let Some(hot) = entity::hot(words) {
+                self.hot.prefetch(hot);
+            }
         }
+        (key, found)
+    }
+
+    fn add(&mut self, position: usize, group: &Group, key: u64) -> Block {
         let known_from = if self.evicted[position].contains(key, self.watermark) {
             self.groups[position].filter_hits += 1;
             self.watermark
@@ -237,8 +273,7 @@ impl CounterEngine {
         self.make_room_for_key();
         let block = self.allocate(group.classes[0], None);
         let words = self.arena.get_mut(block);
-        entity::start(words, position as u8, 0, key, known_from);
-        entity::clear_columns(words, usize::from(group.rooms[0]), group.columns.len());
+        entity::start(words, position, group, key, known_from);
         self.table.insert(key, block);
         self.groups[position].entities += 1;
         block
@@ -254,7 +289,7 @@ impl CounterEngine {
         if event.time() < covered_from {
             // Later events have left the block already: it goes where they went, if anywhere.
             if let Some(at) = hot_at {
-                let events = Events::of(words, group);
+                let events = Events::of(words);
                 self.hot.change(at, |hot| {
                     hot.arrive(group, event);
                     hot.leave(group, event, events);
@@ -262,22 +297,22 @@ impl CounterEngine {
             }
             return block;
         }
-        if !entity::has_room(words, group) || Events::of(words, group).len() == MAX_EVENTS {
-            let expired = Events::of(words, group).until(self.watermark.saturating_sub(group.horizon_ms));
+        if !entity::has_room(words) {
+            let expired = Events::of(words).expired(self.watermark.saturating_sub(group.horizon_ms));
             if expired > 0 {
                 if let Some(hot) = &mut hot {
-                    for &[low, _] in &Events::of(words, group).words()[..expired] {
+                    for &[low, _] in &Events::of(words).words()[..expired] {
                         hot.sums.remove(low as u16 & group.test_bits());
                     }
                 }
                 entity::drop_oldest(words, group, expired);
             }
         }
-        if Events::of(words, group).len() == MAX_EVENTS {
+        if Events::of(words).len() == MAX_EVENTS {
             self.overflow(group, block, event);
             return block;
         }
-        let block = if entity::has_room(words, group) { block } else { self.grow(position, group, block) };
+        let block = if entity::has_room(words) { block } else { self.grow(position, group, block) };
         let words = self.arena.get_mut(block);
         entity::insert(words, group, *event);
         if let Some(at) = entity::hot(words) {
@@ -292,7 +327,7 @@ impl CounterEngine {
     /// Inserts an event into an entity that has as many as it can hold: the oldest leaves.
     fn overflow(&mut self, group: &Group, block: Block, event: &Event) {
         let words = self.arena.get_mut(block);
-        let oldest = Events::of(words, group).event(0, group.columns.len());
+        let oldest = Events::of(words).event(0, group.columns.len());
         let enters = event.time() >= oldest.time();
         let leaving = if enters { oldest } else { *event };
         let at = match entity::hot(words) {
@@ -307,7 +342,7 @@ impl CounterEngine {
             entity::drop_oldest(words, group, 1);
             entity::insert(words, group, *event);
         }
-        let events = Events::of(words, group);
+        let events = Events::of(words);
         self.hot.change(at, |hot| {
             hot.touched = true;
             if enters {
@@ -327,7 +362,7 @@ impl CounterEngine {
     /// Moves an entity into the next larger block.
     fn grow(&mut self, position: usize, group: &Group, block: Block) -> Block {
         let words = self.arena.get(block);
-        let (key, step) = (entity::key(words), entity::step(words) + 1);
+        let (key, step) = (entity::key(words), entity::step(words, group) + 1);
         let grown = self.allocate(group.classes[step], Some(block));
         let (from, to) = self.arena.pair(block, grown);
         entity::copy(from, to, group, step);
@@ -345,36 +380,31 @@ impl CounterEngine {
     }
 
     /// Writes a group's counters.
-    fn read(&mut self, group: &Group, block: Block, at: i64, vector: &mut FeatureVector) {
+    fn read(&mut self, group: &Group, block: Block, at: i64, known_at: i64, vector: &mut FeatureVector) {
         let words = self.arena.get(block);
-        let events = Events::of(words, group);
+        let events = Events::of(words);
         let mut hot = entity::hot(words).and_then(|at| self.hot.get(at));
         let covered_from = hot.as_deref().map_or_else(|| entity::covered_from(words), |hot| hot.covered_from);
-        let known_at = at.min(self.watermark);
 
         let view = View { events, at, until: events.until(at) };
-        let covered = window::covered(group, at, covered_from);
         let within = &events.words()[..view.until];
-        let sums = window::sums(within, at, &group.windows[..covered]);
         // Where the block does not cover a window, all its events are in it.
         let all = match &hot {
             Some(hot) if view.until == events.len() => hot.sums,
-            Some(_) => window::sums(within, at, &[i64::MAX / 2])[0],
+            Some(_) => *Pass::new(within, at, true).sums(i64::MAX / 2),
             None => Sums::default(),
         };
+        let mut pass = Pass::new(within, at, group.wide);
         for slot in &group.slots {
-            let value = if known_at < self.warm_at[usize::from(slot.counter)] || at < covered_from {
+            let cold = known_at < self.warm_until && known_at < self.warm_at[usize::from(slot.counter)];
+            let value = if cold || at < covered_from {
                 None
-            } else if usize::from(slot.window) < covered {
-                of_block(group, slot, view, &sums[usize::from(slot.window)])
+            } else if at - slot.window >= covered_from {
+                of_block(slot, view, pass.sums(slot.window))
             } else {
                 hot.as_deref_mut().and_then(|hot| of_hot(group, slot, view, &all, hot))
             };
-            match value {
-                Some(Value::Int(value)) => vector.set_int(slot.id, value),
-                Some(Value::Float(value)) => vector.set_float(slot.id, value),
-                None => vector.clear(slot.id),
-            }
+            put(vector, slot, value);
         }
     }
 
@@ -408,6 +438,30 @@ impl CounterEngine {
     }
 }
 
+/// Writes a group's counters where the kept events are all that there ever were, the last at `at`.
+#[inline]
+fn read_plain(group: &Group, events: Events<'_>, at: i64, vector: &mut FeatureVector) {
+    let view = View { events, at, until: events.len() };
+    let mut pass = Pass::new(events.words(), at, group.wide);
+    for slot in &group.slots {
+        let sums = pass.sums(slot.window);
+        match slot.reading {
+            Reading::Count { bit, .. } => vector.set_int(slot.id, i64::from(sums.get(bit))),
+            Reading::Distinct { newest, .. } => vector.set_int(slot.id, i64::from(sums.get(newest))),
+            _ => put(vector, slot, of_block(slot, view, sums)),
+        }
+    }
+}
+
+#[inline]
+fn put(vector: &mut FeatureVector, slot: &Slot, value: Option<Value>) {
+    match value {
+        Some(Value::Int(value)) => vector.set_int(slot.id, value),
+        Some(Value::Float(value)) => vector.set_float(slot.id, value),
+        None => vector.clear(slot.id),
+    }
+}
+
 enum Value {
     Int(i64),
     Float(f64),
@@ -430,8 +484,8 @@ fn moment(moment: Moment, moments: &Moments) -> Option<Value> {
 }
 
 /// A counter's value where the kept events cover its window.
-fn of_block(group: &Group, slot: &Slot, view: View<'_>, sums: &Sums) -> Option<Value> {
-    let low = view.at - group.windows[usize::from(slot.window)];
+fn of_block(slot: &Slot, view: View<'_>, sums: &Sums) -> Option<Value> {
+    let low = view.at - slot.window;
     let View { events, until, .. } = view;
     match slot.reading {
         Reading::Count { bit, .. } => Some(Value::Int(i64::from(sums.get(bit)))),
@@ -454,7 +508,7 @@ fn of_block(group: &Group, slot: &Slot, view: View<'_>, sums: &Sums) -> Option<V
 /// A counter's value where events of its window have left the block; all that are in the block up
 /// to the moment are in the window, and `all` sums their bits.
 fn of_hot(group: &Group, slot: &Slot, view: View<'_>, all: &Sums, hot: &mut Hot) -> Option<Value> {
-    let window = group.windows[usize::from(slot.window)];
+    let Slot { window, .. } = *slot;
     let View { events, at, until } = view;
     match slot.reading {
         Reading::Count { bit, tail } => {
@@ -480,69 +534,4 @@ fn of_hot(group: &Group, slot: &Slot, view: View<'_>, all: &Sums, hot: &mut Hot)
             gaps.variation().map(Value::Float)
         }
     }
-}
-
-/// What counters ask of one rating, answered once.
-struct Facts {
-    /// Answers to the plan's tests.
-    tests: [u64; TEST_WORDS],
-    /// Hashes of the fields of which some counter counts distinct values.
-    hashes: [u32; KeyField::COUNT],
-}
-
-/// Each counter has at most two tests of its own.
-const TEST_WORDS: usize = crate::catalogue::MAX_FEATURES * 2 / 64;
-
-impl Facts {
-    fn of(set: &CounterSet, plan: &Plan, keys: &Keys, vector: &FeatureVector) -> Self {
-        let mut held = [None; plan::MAX_CONDITIONS];
-        for (truth, condition) in held.iter_mut().zip(set.conditions.iter()) {
-            *truth = condition.truth(vector);
-        }
-        let mut tests = [0; TEST_WORDS];
-        for (i, &Test { filter, share }) in plan.tests.iter().enumerate() {
-            let passes = filter.is_none_or(|filter| held[usize::from(filter)] == Some(true))
-                && share.is_none_or(|(condition, needs)| match needs {
-                    Needs::True => held[usize::from(condition)] == Some(true),
-                    Needs::Known => held[usize::from(condition)].is_some(),
-                });
-            tests[i / 64] |= u64::from(passes) << (i % 64);
-        }
-        let mut hashes = [0; KeyField::COUNT];
-        for &field in &plan.hashed {
-            let key = keys.get(field);
-            if key != 0 {
-                hashes[field as usize] = ((super::mix(key ^ field.salt()) >> 32) as u32).max(1);
-            }
-        }
-        Self { tests, hashes }
-    }
-
-    /// The event that a group keeps of the rating.
-    #[inline]
-    fn event(&self, group: &Group, at: i64, vector: &FeatureVector) -> Event {
-        let mut mask = 0;
-        for (bit, &test) in group.bits.iter().enumerate() {
-            let test = usize::from(test);
-            mask |= ((self.tests[test / 64] >> (test % 64) & 1) as u16) << bit;
-        }
-        let mut columns = [0; MAX_COLUMNS];
-        for (value, &column) in columns.iter_mut().zip(&group.columns) {
-            *value = match column {
-                Column::Hash(field) => self.hashes[field as usize],
-                Column::Value(feature) => value_bits(vector, feature),
-            };
-        }
-        Event { word: entity::word_of(at, mask), columns }
-    }
-}
-
-/// A numeric feature in the bits of an `f32`; NaN where missing.
-fn value_bits(vector: &FeatureVector, feature: Numeric) -> u32 {
-    let value = if feature.is_int {
-        vector.int(feature.id).map(|value| value as f32)
-    } else {
-        vector.float(feature.id).map(|value| value as f32)
-    };
-    value.unwrap_or(f32::NAN).to_bits()
 }

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! word 0–1  key
-//! word 2    group, step, start, length (8 bits each)
+//! word 2    group, room, start, length (8 bits each)
 //! word 3    position of the hot state plus one; 0 where there is none
 //! word 4    what the events cover: nothing after this time is forgotten (in 2048 ms; 0: ever)
 //! then      room × event word (time in ms << 16 | bits), low half first
@@ -13,7 +13,7 @@
 //! are 0, so that a search for a value never finds an event that is gone.
 
 use super::arena::META;
-use super::plan::{Group, MAX_COLUMNS};
+use super::plan::{Group, MAX_COLUMNS, MAX_EVENTS, has};
 
 /// Times that an event word can hold: from 1970 for 4 000 years.
 pub(super) const TIMES: std::ops::Range<i64> = 0..1 << 47;
@@ -77,17 +77,18 @@ pub(super) fn group(block: &[u32]) -> usize {
 }
 
 /// Writes the header of an entity without events.
-pub(super) fn start(block: &mut [u32], group: u8, step: usize, key: u64, covered_from: i64) {
+pub(super) fn start(block: &mut [u32], position: usize, group: &Group, key: u64, covered_from: i64) {
     block[0] = key as u32;
     block[1] = (key >> 32) as u32;
-    block[META] = u32::from(group) | (step as u32) << 8;
+    block[META] = position as u32 | u32::from(group.rooms[0]) << 8;
     block[HOT] = 0;
     block[COVERED] = 0;
     cover(block, covered_from);
+    clear_columns(block, usize::from(group.rooms[0]), group.columns.len());
 }
 
 /// Zeroes the columns of a fresh block.
-pub(super) fn clear_columns(block: &mut [u32], room: usize, columns: usize) {
+fn clear_columns(block: &mut [u32], room: usize, columns: usize) {
     block[HEADER + 2 * room..HEADER + (2 + columns) * room].fill(0);
 }
 
@@ -118,9 +119,16 @@ pub(super) fn set_hot(block: &mut [u32], position: Option<u32>) {
 }
 
 /// The step of a block's size.
+pub(super) fn step(block: &[u32], group: &Group) -> usize {
+    // Steps of one size have one room; the last of them is the one to grow from.
+    let room = (block[META] >> 8) as u8;
+    group.rooms.iter().rposition(|&step| step == room).unwrap_or(0)
+}
+
+/// Whether the events are all that the key ever had, and none is hot: the common case.
 #[inline]
-pub(super) fn step(block: &[u32]) -> usize {
-    (block[META] >> 8 & 0xff) as usize
+pub(super) fn is_plain(block: &[u32]) -> bool {
+    block[HOT] | block[COVERED] == 0
 }
 
 fn set_span(block: &mut [u32], start: usize, len: usize) {
@@ -138,10 +146,9 @@ pub(super) struct Events<'b> {
 
 impl<'b> Events<'b> {
     #[inline]
-    pub fn of(block: &'b [u32], group: &Group) -> Self {
-        let room = usize::from(group.rooms[step(block)]);
-        let meta = block[META];
-        Self { block, room, start: (meta >> 16 & 0xff) as usize, len: (meta >> 24) as usize }
+    pub fn of(block: &'b [u32]) -> Self {
+        let [_, room, start, len] = block[META].to_le_bytes().map(usize::from);
+        Self { block, room, start, len }
     }
 
     #[inline]
@@ -184,11 +191,17 @@ impl<'b> Events<'b> {
         event
     }
 
-    /// How many events are at or before a time.
+    /// How many events are at or before a time that is near the newest.
+    #[inline]
     pub fn until(&self, time: i64) -> usize {
-        // Almost always all of them, or all but a few.
         let later = self.words().iter().rev().take_while(|&&word| time_of(join(word)) > time).count();
         self.len - later
+    }
+
+    /// How many events are at or before a time that is near the oldest.
+    #[inline]
+    pub fn expired(&self, time: i64) -> usize {
+        self.words().iter().take_while(|&&word| time_of(join(word)) <= time).count()
     }
 }
 
@@ -200,7 +213,7 @@ pub(super) fn join([low, high]: [u32; 2]) -> u64 {
 
 /// Drops the oldest events.
 pub(super) fn drop_oldest(block: &mut [u32], group: &Group, count: usize) {
-    let events = Events::of(block, group);
+    let events = Events::of(block);
     let (room, start, len) = (events.room, events.start, events.len - count);
     for column in 0..group.columns.len() {
         let from = HEADER + (2 + column) * room + start;
@@ -209,11 +222,60 @@ pub(super) fn drop_oldest(block: &mut [u32], group: &Group, count: usize) {
     set_span(block, if len == 0 { 0 } else { start + count }, len);
 }
 
-/// Whether an event can be inserted without a larger block.
+/// Whether an event can be inserted without a larger block, and without one that must leave.
 #[inline]
-pub(super) fn has_room(block: &[u32], group: &Group) -> bool {
-    let events = Events::of(block, group);
-    events.len < events.room
+pub(super) fn has_room(block: &[u32]) -> bool {
+    let events = Events::of(block);
+    events.len < events.room.min(MAX_EVENTS)
+}
+
+/// Word of the newest event, which every use of an entity looks at first.
+#[inline]
+pub(super) fn newest_word(block: &[u32]) -> usize {
+    let (start, len) = (block[META] >> 16 & 0xff, block[META] >> 24);
+    HEADER + 2 * (start + len) as usize
+}
+
+/// Appends an event to a plain entity; `false`, and nothing is done, if the event is not the newest
+/// or there is no room at the end. Keeps the newest bits like [`insert`].
+#[inline]
+pub(super) fn append(block: &mut [u32], group: &Group, event: &Event) -> bool {
+    let [_, room, start, len] = block[META].to_le_bytes().map(usize::from);
+    let end = start + len;
+    if end >= room || len >= MAX_EVENTS {
+        return false;
+    }
+    let (head, body) = block.split_at_mut(HEADER);
+    let (words, columns) = body.split_at_mut(2 * room);
+    let words = words.as_chunks_mut().0;
+    if len > 0 && time_of(join(words[end - 1])) > event.time() {
+        return false;
+    }
+    let mut mask = event.mask();
+    for newest in &group.newest {
+        let column = usize::from(newest.column);
+        let hash = event.columns[column];
+        if hash == 0 || !has(mask, newest.test_bit) {
+            continue;
+        }
+        mask |= 1 << newest.bit;
+        let values = &columns[column * room + start..column * room + end];
+        if values.contains(&hash) {
+            let older = values.iter().zip(&mut words[start..end]).rev();
+            let mut same =
+                older.filter(|(value, word)| **value == hash && has(word[0] as u16, newest.test_bit));
+            if let Some((_, word)) = same.next() {
+                word[0] &= !(1 << newest.bit);
+            }
+        }
+    }
+    let word = event.word | u64::from(mask);
+    words[end] = [word as u32, (word >> 32) as u32];
+    for (column, value) in columns.chunks_exact_mut(room).zip(&event.columns[..group.columns.len()]) {
+        column[end] = *value;
+    }
+    head[META] += 1 << 24;
+    true
 }
 
 /// Inserts an event at its place: after those of the same time. Keeps the newest bits right: of
@@ -222,27 +284,26 @@ pub(super) fn has_room(block: &[u32], group: &Group) -> bool {
 /// The block must have room.
 pub(super) fn insert(block: &mut [u32], group: &Group, mut event: Event) {
     let columns = group.columns.len();
-    let events = Events::of(block, group);
+    let events = Events::of(block);
     let (room, mut first, len) = (events.room, events.start, events.len);
     let place = events.until(event.time());
 
     let mut mask = event.mask();
     for newest in &group.newest {
         let hash = event.columns[usize::from(newest.column)];
-        if hash == 0 || !super::plan::has(mask, newest.test_bit) {
-            continue;
-        }
-        let events = Events::of(block, group);
-        let column = events.column(newest.column);
-        let same =
-            |i: &usize| column[*i] == hash && super::plan::has(events.word(*i) as u16, newest.test_bit);
-        if place < len && (place..len).any(|i| same(&i)) {
+        if hash == 0 || !has(mask, newest.test_bit) {
             continue;
         }
         mask |= 1 << newest.bit;
-        if column.contains(&hash)
-            && let Some(older) = (0..place).rev().find(same)
-        {
+        let events = Events { block, room, start: first, len };
+        let column = events.column(newest.column);
+        if !column.contains(&hash) {
+            continue;
+        }
+        let same = |i: &usize| column[*i] == hash && has(events.word(*i) as u16, newest.test_bit);
+        if (place..len).any(|i| same(&i)) {
+            mask &= !(1 << newest.bit);
+        } else if let Some(older) = (0..place).rev().find(same) {
             // The low half of the word holds the bits.
             block[HEADER + 2 * (first + older)] &= !(1 << newest.bit);
         }
@@ -283,10 +344,10 @@ fn move_to_front(block: &mut [u32], room: usize, start: usize, len: usize, colum
 /// Copies an entity into a block of another step.
 pub(super) fn copy(from: &[u32], to: &mut [u32], group: &Group, step: usize) {
     let columns = group.columns.len();
-    let events = Events::of(from, group);
+    let events = Events::of(from);
     let room = usize::from(group.rooms[step]);
     to[..HEADER].copy_from_slice(&from[..HEADER]);
-    to[META] = from[META] & 0xff | (step as u32) << 8;
+    to[META] = from[META] & 0xff | (room as u32) << 8;
     clear_columns(to, room, columns);
     to[HEADER..HEADER + 2 * events.len].copy_from_slice(events.words().as_flattened());
     for column in 0..columns {

@@ -94,7 +94,7 @@ impl CounterEngine {
     /// When a key was seen last; one that came back after it was evicted may have no event yet.
     fn last_seen(&self, block: Block) -> i64 {
         let words = self.arena.get(block);
-        let newest = Events::of(words, &self.set.plan.groups[entity::group(words)]).newest();
+        let newest = Events::of(words).newest();
         newest.max(entity::covered_from(words))
     }
 
@@ -137,6 +137,7 @@ impl CounterEngine {
             self.table.remove(slot);
         }
         self.groups[position].entities -= 1;
+        self.evictions += 1;
         self.arena.give(block);
     }
 }

@@ -78,7 +78,7 @@ impl Hot {
     pub fn new(owner: Block, block: &[u32], group: &Group) -> Self {
         let covered_from = entity::covered_from(block);
         let mut sums = Sums::default();
-        for &[low, _] in Events::of(block, group).words() {
+        for &[low, _] in Events::of(block).words() {
             sums.add(low as u16 & group.test_bits());
         }
         let tails: Box<[Kept]> =
@@ -281,7 +281,7 @@ fn open(tail: &Tail, group: &Group, time: i64, newest: i64, events: Events<'_>) 
 /// All hot keys, within their budget.
 #[derive(Debug, Default, PartialEq)]
 pub(super) struct HotKeys {
-    keys: Vec<Option<Box<Hot>>>,
+    keys: Vec<Option<Hot>>,
     free: Vec<u32>,
     bytes: usize,
     /// Where the sweep for the budget stands.
@@ -302,7 +302,7 @@ impl HotKeys {
     /// Adds one.
     pub fn add(&mut self, hot: Hot) -> u32 {
         self.bytes += hot.bytes();
-        let hot = Some(Box::new(hot));
+        let hot = Some(hot);
         match self.free.pop() {
             Some(position) => {
                 self.keys[position as usize] = hot;
@@ -318,19 +318,25 @@ impl HotKeys {
     /// One of them.
     #[inline]
     pub fn get(&mut self, position: u32) -> Option<&mut Hot> {
-        self.keys.get_mut(position as usize)?.as_deref_mut()
+        self.keys.get_mut(position as usize)?.as_mut()
+    }
+
+    /// Asks the processor for one of them.
+    #[inline]
+    pub fn prefetch(&self, position: u32) {
+        super::table::prefetch(&self.keys, position as usize);
     }
 
     /// Changes one of them in a way that may change its size.
     pub fn change(&mut self, position: u32, change: impl FnOnce(&mut Hot)) {
-        let Some(hot) = self.keys.get_mut(position as usize).and_then(Option::as_deref_mut) else { return };
+        let Some(hot) = self.keys.get_mut(position as usize).and_then(Option::as_mut) else { return };
         let before = hot.bytes();
         change(hot);
         self.bytes = self.bytes + hot.bytes() - before;
     }
 
     /// Removes one.
-    pub fn remove(&mut self, position: u32) -> Option<Box<Hot>> {
+    pub fn remove(&mut self, position: u32) -> Option<Hot> {
         let hot = self.keys.get_mut(position as usize)?.take()?;
         self.bytes -= hot.bytes();
         self.free.push(position);
@@ -382,10 +388,10 @@ impl HotKeys {
                 owner => {
                     let owner = Block((owner - 1) as u32);
                     let group = group_of(owner).ok_or(SnapshotError::Damaged)?;
-                    Some(Box::new(Hot::read(from, owner, group)?))
+                    Some(Hot::read(from, owner, group)?)
                 }
             };
-            read.bytes += hot.as_deref().map_or(0, Hot::bytes);
+            read.bytes += hot.as_ref().map_or(0, Hot::bytes);
             read.keys.push(hot);
         }
         Ok(read)

@@ -8,6 +8,7 @@
 //! keys      the fields that counters are kept by, one 64-bit key each
 //! counter   a declaration, the set of all of them, and (parse) how they are read from TOML
 //! plan      declarations that share keys become one group: one look-up, one compact event
+//! facts     what counters ask of the rating, answered once
 //! table     key → entity: flat, prefetched                    ┐
 //! arena     where entities live, in pages of equal blocks     │
 //! entity    one key's block: a header and at most 64 events   │ state, one owner,
@@ -37,6 +38,7 @@ pub mod engine;
 mod entity;
 mod evict;
 mod evicted;
+mod facts;
 mod hot;
 pub mod identity;
 pub mod keys;

@@ -140,8 +140,8 @@ pub(super) struct Slot {
     pub id: FeatureId,
     /// Position in the set.
     pub counter: u16,
-    /// Position in [`Group::windows`].
-    pub window: u8,
+    /// Its window, in milliseconds.
+    pub window: i64,
     pub reading: Reading,
 }
 
@@ -152,12 +152,13 @@ pub(super) struct Group {
     salt: u64,
     /// An event this much behind the watermark can matter to no rating any more.
     pub horizon_ms: i64,
-    /// Distinct windows, ascending.
-    pub windows: Vec<i64>,
     pub columns: Vec<Column>,
     /// Tests behind the first bits of an event; the bits of [`Self::newest`] follow them.
     pub bits: Vec<u16>,
     pub newest: Vec<Newest>,
+    /// Whether an event has more than 8 bits.
+    pub wide: bool,
+    /// Shortest window first, so that one pass over the events, newest first, serves all.
     pub slots: Vec<Slot>,
     pub tails: Vec<Tail>,
     /// Block class of each step.
@@ -176,7 +177,7 @@ impl Group {
             if key == 0 {
                 return 0;
             }
-            combined = mix(combined ^ key).wrapping_add(self.salt);
+            combined = mix(combined ^ key);
         }
         combined.max(1)
     }
@@ -370,7 +371,7 @@ impl<'t> Draft<'t> {
             Measure::Stddev(_) => moment(Moment::Stddev),
             Measure::GapCv => Reading::GapCv { bit, tail },
         };
-        Slot { id: counter.id, counter: position, window: place_of(&self.windows, &window), reading }
+        Slot { id: counter.id, counter: position, window, reading }
     }
 
     fn finish(self, members: &[&Counter], group: usize, positions: &HashMap<FeatureId, u16>) -> Group {
@@ -386,7 +387,8 @@ impl<'t> Draft<'t> {
             .collect();
         let tails = self.tails(members);
         let slot = |counter: &&Counter| self.slot(counter, &tails, &newest, positions[&counter.id]);
-        let slots = members.iter().map(slot).collect();
+        let mut slots: Vec<Slot> = members.iter().map(slot).collect();
+        slots.sort_by_key(|slot| slot.window);
 
         let classes = STEP_EVENTS.map(|events| arena::class_for(entity::words(events, self.columns.len())));
         let rooms = classes.map(|class| entity::room(arena::class_words(class), self.columns.len()) as u8);
@@ -396,8 +398,8 @@ impl<'t> Draft<'t> {
             salt: mix(by.iter().fold(group as u64 + 1, |salt, field| mix(salt ^ field.salt()))),
             by,
             horizon_ms: longest + LATENESS_MS,
-            windows: self.windows,
             columns: self.columns,
+            wide: self.bits.len() + newest.len() > 8,
             bits: self.bits,
             newest,
             slots,

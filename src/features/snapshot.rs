@@ -251,6 +251,7 @@ impl CounterEngine {
         let mut warm_at: Vec<u64> = Vec::new();
         from.list_into(&mut warm_at, engine.warm_at.len())?;
         engine.warm_at = warm_at.into_iter().map(|at| at as i64).collect();
+        engine.warm_until = engine.warm_at.iter().copied().max().unwrap_or(i64::MIN);
         for stats in &mut engine.groups {
             let mut read = Vec::new();
             from.list_into(&mut read, 4)?;

@@ -2,10 +2,10 @@
 //!
 //! Counts, shares and distinct counts of all windows come from one pass, newest event first: each
 //! event's 16 bits are spread over 16 byte lanes and summed (at most 64 events, so no lane
-//! overflows), and the sums are noted where a window ends.
+//! overflows), and counters are read off where their window ends.
 
-use super::entity::{Events, join, time_of};
-use super::plan::{ALL, Group, MAX_WINDOWS, has};
+use super::entity::{Events, join, time_of, word_of};
+use super::plan::{ALL, has};
 
 /// How often each bit is set among some events.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -59,26 +59,51 @@ impl Sums {
     }
 }
 
-/// The sums over each of the first windows of a group at a time; `words` ends with the last event
-/// at or before it.
-#[inline]
-pub(super) fn sums(words: &[[u32; 2]], at: i64, windows: &[i64]) -> [Sums; MAX_WINDOWS] {
-    let mut out = [Sums::default(); MAX_WINDOWS];
-    let mut so_far = Sums::default();
-    let mut window = 0;
-    for &word in words.iter().rev() {
-        let time = time_of(join(word));
-        while window < windows.len() && time <= at - windows[window] {
-            out[window] = so_far;
-            window += 1;
-        }
-        if window == windows.len() {
-            return out;
-        }
-        so_far.add(word[0] as u16);
+/// One pass over events, newest first, for windows from the shortest to the longest.
+pub(super) struct Pass<'b> {
+    /// Events not summed yet.
+    words: &'b [[u32; 2]],
+    at: i64,
+    window: i64,
+    /// Whether bits from the ninth on are summed.
+    wide: bool,
+    sums: Sums,
+}
+
+impl<'b> Pass<'b> {
+    /// Begins at a time; `words` ends with the last event at or before it.
+    #[inline]
+    pub fn new(words: &'b [[u32; 2]], at: i64, wide: bool) -> Self {
+        Self { words, at, window: 0, wide, sums: Sums::default() }
     }
-    out[window..windows.len()].fill(so_far);
-    out
+
+    /// The sums over a window that is no shorter than the one before.
+    #[inline]
+    pub fn sums(&mut self, window: i64) -> &Sums {
+        if window != self.window {
+            self.window = window;
+            match self.wide {
+                true => self.extend::<true>(),
+                false => self.extend::<false>(),
+            }
+        }
+        &self.sums
+    }
+
+    #[inline]
+    fn extend<const WIDE: bool>(&mut self) {
+        let first_inside = word_of((self.at - self.window + 1).max(0), 0);
+        while let [older @ .., word] = self.words
+            && join(*word) >= first_inside
+        {
+            self.sums.lanes[0] += spread(word[0] as u8);
+            if WIDE {
+                self.sums.lanes[1] += spread((word[0] >> 8) as u8);
+            }
+            self.sums.events += 1;
+            self.words = older;
+        }
+    }
 }
 
 /// Number, sum and sum of squares of a feature.
@@ -110,14 +135,14 @@ impl Moments {
 /// The moments of a feature over the events later than `low`, up to `until`.
 pub(super) fn moments(events: Events<'_>, until: usize, low: i64, bit: u8, column: u8) -> Moments {
     let mut out = Moments::default();
-    let values = events.column(column);
-    for i in (0..until).rev() {
-        let word = events.word(i);
+    let values = &events.column(column)[..until];
+    for (&word, &value) in events.words()[..until].iter().zip(values).rev() {
+        let word = join(word);
         if time_of(word) <= low {
             break;
         }
         if has(word as u16, bit) {
-            out.add(values[i]);
+            out.add(value);
         }
     }
     out
@@ -202,15 +227,6 @@ pub(super) fn distinct(events: Events<'_>, until: usize, low: i64, bit: u8, colu
         .filter(counts)
         .filter(|&i| !(i + 1..span.end).any(|j| values[j] == values[i] && counts(&j)))
         .count() as u32
-}
-
-/// How many of a group's windows, shortest first, the kept events cover at a time.
-#[inline]
-pub(super) fn covered(group: &Group, at: i64, covered_from: i64) -> usize {
-    if covered_from == i64::MIN {
-        return group.windows.len();
-    }
-    group.windows.iter().take_while(|&&window| at - window >= covered_from).count()
 }
 
 #[cfg(test)]
