@@ -15,8 +15,10 @@
 //! The modules stand in the order of that path, and each imports only modules above it in this
 //! list (`tests/floors.rs` keeps that):
 
-pub mod date;
 pub mod time;
+
+pub mod date;
+
 pub mod wire;
 
 pub mod version;

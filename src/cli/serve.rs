@@ -90,8 +90,10 @@ where
         let stop = Arc::clone(&server.stop);
         tokio::spawn(obey_signals(Arc::clone(&server.app), stop));
         let drained = server.run(listener).await;
-        // Whoever supervises the process starts it again, and the log recovers.
-        backend.ready()?;
+        if backend.is_lost() {
+            // Whoever supervises the process starts it again, and the log recovers.
+            return Err("the service could not go on; its error is above".into());
+        }
         match drained {
             true => eprintln!("Stopped: everything answered, everything durable."),
             false => eprintln!("Stopped: everything durable; some requests were cut off after the grace."),
@@ -237,7 +239,7 @@ async fn stop_when_lost<B: Backend>(app: Arc<App<B>>, stop: Arc<watch::Sender<bo
     let mut ticks = tokio::time::interval(FAILURE_POLL);
     loop {
         ticks.tick().await;
-        if app.backend.ready().is_err() {
+        if app.backend.is_lost() {
             stop.send_replace(true);
             return;
         }

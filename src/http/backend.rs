@@ -222,6 +222,11 @@ pub trait Backend: Send + Sync + 'static {
     /// The reason, for the operator.
     fn ready(&self) -> Result<(), String>;
 
+    /// Whether it can never take a rating again, so that the process had better end.
+    fn is_lost(&self) -> bool {
+        false
+    }
+
     /// Loads the rule files again and swaps the set if it is sound; what is now in force. Blocks.
     ///
     /// # Errors

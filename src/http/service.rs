@@ -128,6 +128,10 @@ impl Backend for Service {
         }
     }
 
+    fn is_lost(&self) -> bool {
+        !self.is_ready()
+    }
+
     fn reload_rules(&self) -> Result<Value, String> {
         match Service::reload_rules(self) {
             Ok(version) => Ok(serde_json::json!({ "rules": version.to_string() })),

@@ -12,11 +12,14 @@ use serde_json::Value;
 /// Longer than anything here takes; a test that meets it fails rather than hangs.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// The program. It runs with a fixed key, so that runs in several directories can be compared; rules
-/// come from where the test says, or are the shipped ones.
+/// The program, whatever the environment of the tests; rules come from where the test says, or are the
+/// shipped ones.
 pub fn zhenping() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_zhenping"));
-    command.current_dir(std::env::temp_dir()).env_remove("RUST_LOG");
+    command.current_dir(std::env::temp_dir());
+    for variable in ["RUST_LOG", "ZHENPING_MASTER_KEY", "ZHENPING_MASTER_KEY_FILE"] {
+        command.env_remove(variable);
+    }
     command
 }
 
