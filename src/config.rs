@@ -125,16 +125,12 @@ sections! {
     log: Log {
         /// Size of a segment file, in MiB.
         segment_mib: u64 = 64, in 1..=4_096;
-        /// Most entries that are synced in one group.
-        group_max: usize = 1_024, in 1..=65_536;
     }
 
     /// Feature state.
     state: State {
         /// Memory for counters, devices, cases and baselines, in MiB; the oldest go first.
         memory_mib: usize = 1_024, in 16..=1_048_576;
-        /// Hours by which a rating may be late and still be counted where it belongs.
-        lateness_hours: u32 = 72, in 0..=720;
         /// Minutes by which a rating may be ahead of the clock; 422 beyond.
         ahead_minutes: u32 = 10, in 0..=1_440;
     }
@@ -150,13 +146,11 @@ sections! {
         /// Working days after which a held bad rating lapses to admitted.
         lapse_working_days: u32 = 5, in 1..=60;
         /// Holds of bad ratings a day; beyond it the least risky are admitted and flagged.
-        bad_per_day: u32 = 200, in 0..=1_000_000;
+        bad_per_day: u32 = 1_000, in 0..=1_000_000;
     }
 
     /// How long things are kept.
     retention: Retention {
-        /// Days after which the erasable part of a log record (pseudonyms, features) is erased.
-        erasable_days: u32 = 180, in 1..=3_650;
         /// Days that a comment stays in the vault. A held rating's stays until its appeals have ended.
         vault_days: u32 = 30, in 1..=3_650;
     }

@@ -86,6 +86,7 @@ fn open_service(
     options.intake = IntakeLimits { queue: config.queue.depth, ..IntakeLimits::default() };
     options.retry_after_s = config.queue.retry_after_s;
     options.ahead_minutes = config.state.ahead_minutes;
+    options.vault_days = config.retention.vault_days;
     options.bad_holds_per_day = config.holds.bad_per_day;
     options.lapse.bad_working_days = u16::try_from(config.holds.lapse_working_days)?;
     options.segment_bytes = u32::try_from(config.log.segment_mib << 20)?;

@@ -104,6 +104,8 @@ pub struct Options {
     pub lapse: LapsePolicy,
     /// Holds of bad ratings per day.
     pub bad_holds_per_day: u32,
+    /// Days that a comment stays in the vault; those of ratings on hold stay longer.
+    pub vault_days: u32,
     /// Size of a log segment, in bytes.
     pub segment_bytes: u32,
     /// A rating further than this ahead of the machine's clock is refused, in minutes.
@@ -131,6 +133,7 @@ impl Options {
             calendar: Calendar::default(),
             lapse: LapsePolicy::default(),
             bad_holds_per_day: 1_000,
+            vault_days: 30,
             segment_bytes: 64 << 20,
             ahead_minutes: 10,
             retry_after_s: 1,

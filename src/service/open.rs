@@ -174,7 +174,7 @@ impl Service {
             workers.push(worker.spawn(move || worker::run(&shared, &batches))?);
         }
         let ticker = match options.clock {
-            Clock::Wall => Some(Ticker::start(Arc::clone(&shared))?),
+            Clock::Wall => Some(Ticker::start(Arc::clone(&shared), options.vault_days)?),
             Clock::EventTime => None,
         };
         let threads = Mutex::new(Some(Threads { ticker, workers, committer }));

@@ -1,11 +1,15 @@
-//! Tells the pipeline that the clock went on: undecided holds lapse though no rating comes.
+//! Tells the pipeline that the clock went on: undecided holds lapse though no rating comes. Erases
+//! comments whose time in the vault is over.
 
 use std::sync::Arc;
 use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+use super::intake::lock;
 use super::{Shared, Submission};
+use crate::log::Log;
+use crate::time::{DAY_MS, Instant};
 
 /// Holds lapse after days; a minute more does not matter to anybody.
 const EVERY: Duration = Duration::from_secs(60);
@@ -22,12 +26,19 @@ impl Ticker {
     ///
     /// # Errors
     /// The system gives no thread.
-    pub fn start(shared: Arc<Shared>) -> std::io::Result<Self> {
+    pub fn start(shared: Arc<Shared>, vault_days: u32) -> std::io::Result<Self> {
         let (stop, stopped) = channel::<()>();
+        let mut erased_on = None;
         let thread = std::thread::Builder::new().name("ticker".into()).spawn(move || {
             while let Some(now) = shared.clock.now() {
                 if shared.intake.push_all(vec![Submission::Tick(now)]).is_err() {
                     return;
+                }
+                let horizon = Instant(now.ms() - i64::from(vault_days) * DAY_MS);
+                let day = horizon.ms() / DAY_MS;
+                if erased_on != Some(day) {
+                    erase(&shared, horizon);
+                    erased_on = Some(day);
                 }
                 if stopped.recv_timeout(EVERY) != Err(RecvTimeoutError::Timeout) {
                     return;
@@ -41,5 +52,22 @@ impl Ticker {
     pub fn stop(self) -> std::thread::Result<()> {
         drop(self.stop);
         self.thread.join()
+    }
+}
+
+/// Erases the comments from before the horizon, but for those of ratings on hold: whoever decides about
+/// them must be able to read them.
+fn erase(shared: &Shared, horizon: Instant) {
+    let on_hold = |rating_id: &str| {
+        let first = shared.log.find_rating(rating_id).ok().and_then(|found| found.first().copied());
+        // What cannot be looked up now is kept for another day.
+        first.is_none_or(|sequence| lock(&shared.folds).pending.get(sequence).is_some())
+    };
+    match shared.vault.erase_before(horizon, &on_hold) {
+        Ok(done) if done.erased > 0 => {
+            tracing::info!(erased = done.erased, kept = done.kept, "comments whose time was over are erased");
+        }
+        Ok(_) => {}
+        Err(error) => tracing::warn!(%error, "comments whose time is over could not be erased; tried again tomorrow"),
     }
 }
