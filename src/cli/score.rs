@@ -55,7 +55,11 @@ fn default_threads() -> usize {
 }
 
 /// Bytes read at once, and at most how many lines are handed over together.
-const CHUNK_BYTES: usize = 1 << 20;
+const CHUNK_BYTES: usize = 1 << 18;
+
+/// Batches on their way at once. Nobody waits for a single answer here, so there may be enough of
+/// them to score on while a group is made durable.
+const IN_FLIGHT: usize = 32;
 
 /// Runs the command.
 ///
@@ -99,6 +103,7 @@ pub fn run(args: ScoreArgs) -> CommandResult {
     options.public_key = args.data.is_none();
     options.threads = args.threads.clamp(1, 64);
     options.intake.batch = args.batch as usize;
+    options.intake.in_flight = IN_FLIGHT;
     options.output = Some(Box::new(Arc::clone(&output)));
     let service = Service::open(options)?;
 
