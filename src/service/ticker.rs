@@ -68,6 +68,8 @@ fn erase(shared: &Shared, horizon: Instant) {
             tracing::info!(erased = done.erased, kept = done.kept, "comments whose time was over are erased");
         }
         Ok(_) => {}
-        Err(error) => tracing::warn!(%error, "comments whose time is over could not be erased; tried again tomorrow"),
+        Err(error) => {
+            tracing::warn!(%error, "comments whose time is over could not be erased; tried again tomorrow")
+        }
     }
 }
