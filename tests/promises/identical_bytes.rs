@@ -18,9 +18,20 @@ fn scored(args: &[&OsStr]) -> Vec<u8> {
     stdout
 }
 
+/// Somebody rates a client's case before the client does: the client's rating holds the first one.
+fn contested() -> Vec<String> {
+    [("early", "clerk", false, 5), ("own", "client", true, 1)]
+        .map(|(id, account, is_applicant, stars)| {
+            format!(
+                r#"{{"rating_id":"contest-{id}","submitted_at":"2026-03-18T09:0{stars}:00+08:00","channel":"portal","stars":{stars},"service":{{"matter":"M","department":"D","case_no":"case-1","case_match":"matched","stage":"complete"}},"rater":{{"account":"{account}","is_applicant":{is_applicant}}}}}"#
+            )
+        })
+        .to_vec()
+}
+
 /// Three days of traffic with attacks; some ratings come again at once or later.
 fn ratings() -> Vec<String> {
-    let mut lines = Vec::new();
+    let mut lines = contested();
     for (i, line) in simulated(11, 3, 2_500).lines().enumerate() {
         lines.push(line.to_owned());
         if i % 97 == 0 {

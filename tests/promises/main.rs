@@ -3,7 +3,6 @@
 mod support;
 
 mod bad_lines;
-mod bounded_memory;
 mod holds;
 mod identical_bytes;
 mod keys;

@@ -1,4 +1,4 @@
-//! Whoever sends nothing twice fills no memory.
+//! Whoever sends nothing twice fills no memory. A process of its own: what is measured is all that it holds.
 
 use std::sync::Arc;
 
