@@ -73,7 +73,8 @@ pub fn run(args: DemoArgs) -> CommandResult {
 fn simulated(seed: u64, rate: u32) -> Box<dyn Iterator<Item = Labelled> + Send> {
     let now = Clock::Wall.now().unwrap_or_default();
     let per_day = u64::from(rate) * 86_400;
-    match City::new(Params { seed, per_day, ..Params::demo(now) }) {
+    // Campaigns of hours pass within seconds: a demonstration is watched for minutes.
+    match City::new(Params { seed, per_day, haste: 600.0, ..Params::demo(now) }) {
         Ok(city) => Box::new(city.map(move |rating| {
             let mut line = Vec::with_capacity(1_024);
             rating.write_json(&mut line);
