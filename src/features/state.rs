@@ -10,7 +10,7 @@ use super::case::{Cases, EarlierRating};
 use super::concentration::{Concentration, ConcentrationCounters};
 use super::counter::CounterSet;
 use super::device::{DeviceLinker, ResolvedDevice};
-use super::engine::{CounterEngine, Limits, Stats};
+use super::engine::{CounterEngine, LATENESS_MS, Limits, Stats};
 use super::keys::{KeyField, Keys};
 use super::missing::UsualFields;
 use super::pace::Paces;
@@ -23,9 +23,6 @@ use crate::catalogue::{Catalogue, FeatureVector};
 use crate::date::UtcOffset;
 use crate::observation::Observation;
 use crate::time::{HOUR_MS, Instant};
-
-/// A rating that comes later than this behind the watermark changes no state.
-pub const LATENESS_MS: i64 = 72 * HOUR_MS;
 
 /// One rating advances the watermark by at most this, so that a single wrong clock cannot make
 /// everybody else late.

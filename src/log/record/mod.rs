@@ -30,9 +30,7 @@ const ERASED: u8 = 1;
 
 /// The fingerprint under which the index keeps a `rating_id`. Records are read to tell apart the few
 /// ids that share one.
-pub fn rating_fingerprint(rating_id: &str) -> u64 {
-    xxhash_rust::xxh3::xxh3_64(rating_id.as_bytes())
-}
+pub use crate::features::case::rating_fingerprint;
 
 /// The fingerprint under which the index keeps a case.
 pub fn case_fingerprint(case: &Pseudonym) -> u64 {
