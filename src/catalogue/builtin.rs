@@ -38,6 +38,42 @@ pub const CASE_CONTESTS: &[&str] = &[
     "yields_to_applicant",
 ];
 
+/// What may gather at a target; `features::traits` sets them.
+pub const TRAITS: &[&str] = &[
+    "case_absent",
+    "case_unmatched",
+    "case_unchecked",
+    "not_applicant",
+    "applicant_unknown",
+    "rater_absent",
+    "account_young",
+    "account_undated",
+    "unverified",
+    "device_new",
+    "device_absent",
+    "device_shared",
+    "emulator",
+    "rooted",
+    "proxy",
+    "contradictory",
+    "automated",
+    "fields_missing",
+    "dwell_quick",
+    "dwell_absent",
+    "submitted_at_once",
+    "before_completion",
+    "long_after",
+    "odd_hour",
+    "rater_returns",
+    "case_reused",
+    "comment_given",
+    "aspects_alike",
+    "stage_consult",
+    "stage_revisit",
+    "rater_first",
+    "device_relinked",
+];
+
 macro_rules! rows {
     ($($id:ident $name:literal $kind:expr, $scope:expr, $unit:literal, $mzh:literal / $men:literal, $tzh:literal / $ten:literal;)+) => {
         #[allow(non_camel_case_types, clippy::upper_case_acronyms)]
@@ -131,4 +167,18 @@ rows! {
     REFERENCE_STAFF "reference.staff" Bool, State, "", "评价人为登记的工作人员" / "The rater is a registered member of staff", "评价人为工作人员：{value}" / "rater is staff: {value}";
     REFERENCE_OWN_DEPARTMENT "reference.own_department" Bool, State, "", "工作人员评价本部门" / "A member of staff rates the own department", "工作人员评价本部门：{value}" / "staff rates own department: {value}";
     REFERENCE_OVER_CLOSED "reference.over_closed" Float, State, "ratio", "当日窗口评价数与办结数之比" / "Ratings of the window that day per case closed there", "当日评价数为办结数的{value}倍" / "{value} ratings per case closed that day";
+
+    TRAITS_SURPRISAL "traits.surprisal" Float, State, "log10", "此评价的各项特征在同渠道同入口评价中的罕见程度之和" / "How unusual the rating's traits are among those of its channel and entry point, summed (−log10 of their shares)", "特征罕见度{value}" / "its traits are unusual by {value}";
+    TRAITS_TARGET_EXCESS "traits.target_excess" Float, State, "log10", "此评价的罕见特征近几日在该对象处聚集超出同厅（办事机构）水平的程度（−log10概率）" / "How far this rating's rarest gathered trait exceeds, among the target's ratings of the last days, what its hall or office lets expect (−log10 p)", "罕见特征在该对象处聚集程度{value}" / "its unusual traits gather at this target by {value}";
+    TRAITS_TARGET_TOP "traits.target_top" Enum(TRAITS), State, "", "聚集最明显的特征" / "The trait that gathers most", "聚集最明显的特征为{value}" / "the trait that gathers most is {value}";
+    TRAITS_OFFICE_EXCESS "traits.office_excess" Float, State, "log10", "此评价的罕见特征近几日在该办事机构聚集超出全市水平的程度（−log10概率）" / "How far this rating's rarest gathered trait exceeds, among the office's ratings of the last days, what the city lets expect (−log10 p)", "罕见特征在该办事机构聚集程度{value}" / "its unusual traits gather at this office by {value}";
+    LINKS_TARGET "links.target" Int, State, "ratings", "该对象近期评价中与此评价有罕见相似之处的条数" / "Recent ratings of the target that resemble this one beyond chance (three digits of improbability)", "与该对象的{value}条近期评价有罕见的相似之处" / "resembles {value} recent ratings of the target beyond chance";
+    LINKS_TARGET_BEST "links.target_best" Float, State, "log10", "与该对象近期评价的最大相似程度（−log10概率）" / "The closest resemblance to a recent rating of the target (−log10 of its probability by chance)", "最大相似程度{value}" / "closest resemblance {value}";
+    LINKS_TARGET_SUM "links.target_sum" Float, State, "log10", "与该对象近期评价的相似程度之和（各减2，至多4）" / "Resemblances to the target's recent ratings, each beyond two digits and at most four, summed", "相似程度合计{value}" / "resemblances add up to {value}";
+    LINKS_TARGET_SHARE "links.target_share" Float, State, "share", "该对象近期同类评价中与其他评价有罕见相似之处的比例" / "Share of the target's recent ratings of this polarity that resemble another one beyond chance", "近期评价中{value}有罕见的相似之处" / "{value} of the recent ratings resemble each other beyond chance";
+    LINKS_PAST_RATER "links.past_rater" Float, State, "log10", "此评价人先前评价的平均相似程度合计" / "Mean of links.target_sum over the rater's earlier ratings, shrunk towards 0", "评价人先前评价的相似程度{value}" / "earlier ratings of the rater resembled others by {value}";
+    LINKS_PAST_DEVICE "links.past_device" Float, State, "log10", "此设备先前评价的平均相似程度合计" / "Mean of links.target_sum over the device's earlier ratings, shrunk towards 0", "设备先前评价的相似程度{value}" / "earlier ratings of the device resembled others by {value}";
+    LINKS_PAST_SUBNET "links.past_subnet" Float, State, "log10", "此网段先前评价的平均相似程度合计" / "Mean of links.target_sum over the subnet's earlier ratings, shrunk towards 0", "网段先前评价的相似程度{value}" / "earlier ratings of the subnet resembled others by {value}";
+    LINKS_OFFICE "links.office" Int, State, "ratings", "该办事机构其他对象近期评价中与此评价有罕见相似之处的条数" / "Recent ratings of the office's other targets that resemble this one beyond chance", "与该办事机构其他对象的{value}条近期评价有罕见的相似之处" / "resembles {value} recent ratings of the office's other targets beyond chance";
+    LINKS_OFFICE_SUM "links.office_sum" Float, State, "log10", "与该办事机构其他对象近期评价的相似程度之和" / "Resemblances to recent ratings of the office's other targets, summed likewise", "与部门内其他评价的相似程度合计{value}" / "resemblances within the office add up to {value}";
 }

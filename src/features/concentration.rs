@@ -2,7 +2,7 @@
 //!
 //! Everybody in a hall is on the hall's network, and a popular phone is popular everywhere: sharing
 //! alone says nothing. What counts is how many of *this* target's raters share it, against the share
-//! it has among everybody else of the same hall or department (leave one out).
+//! it has among everybody else of the same hall or office (leave one out).
 
 use super::aged_map::AgedMap;
 use super::decay::{Decayed, binomial_excess};
@@ -13,13 +13,13 @@ use crate::observation::Observation;
 use crate::time::Instant;
 
 const HALF_LIFE_DAYS: f32 = 14.0;
-/// Weight of the city's share against that of the hall or department, in ratings.
+/// Weight of the city's share against that of the hall or office, in ratings.
 const PRIOR_RATINGS: f64 = 10.0;
 /// Until so many ratings were seen in all, nothing is known of shares.
 const WARM_UP_RATINGS: f64 = 500.0;
 
 /// Counters that the excesses are computed from, where the rule files declare them: of the target,
-/// and of its department, since where a rating names no clerk its target is finer than whoever pads.
+/// and of its office, since where a rating names no clerk its target is finer than whoever pads.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct ConcentrationCounters([ScopeCounters; 2]);
 
@@ -33,7 +33,7 @@ struct ScopeCounters {
 impl ConcentrationCounters {
     /// Looks them up.
     pub fn find(catalogue: &Catalogue) -> Self {
-        Self(["target", "department"].map(|scope| ScopeCounters {
+        Self(["target", "office"].map(|scope| ScopeCounters {
             raters: catalogue.find(&format!("{scope}.raters_24h")),
             profile: catalogue.find(&format!("profile_{scope}.accounts_24h")),
             subnet: catalogue.find(&format!("subnet_{scope}.accounts_24h")),
@@ -74,9 +74,9 @@ impl Concentration {
             return;
         }
         let at = o.submitted_at;
-        // A target is held against the rest of its hall or department, a department against the city.
+        // A target is held against the rest of its hall or office, a office against the city.
         let places = places_of(keys);
-        let [city, parent, target, department] = [0, 1, 2, 3];
+        let [city, parent, target, office] = [0, 1, 2, 3];
         let all = self.count_then_add(&places, 1, at);
         let rows = [
             (KeyField::Profile, counters.0.map(|scope| scope.profile), f::DEVICE_PROFILE_EXCESS),
@@ -99,10 +99,10 @@ impl Concentration {
             };
             let shares = [
                 share(rest(parent, target), rest(city, target)),
-                share(rest(city, department), rest(city, department)),
+                share(rest(city, office), rest(city, office)),
             ];
             let excess = (0..2).filter_map(|scope| {
-                // Whoever is in a hall is on its network: that is the hall's, not the department's.
+                // Whoever is in a hall is on its network: that is the hall's, not the office's.
                 if scope == 1 && field == KeyField::Subnet && keys.get(KeyField::Hall) != 0 {
                     return None;
                 }
@@ -123,7 +123,7 @@ impl Concentration {
         std::array::from_fn(|i| {
             let place = places[i];
             let key = key_of(place, shared);
-            // A department without halls is its target's parent too: it is counted once.
+            // A office without halls is its target's parent too: it is counted once.
             let again = seen[..i].contains(&key);
             seen[i] = key;
             let count = self.counts.entry(key, Decayed::default);
@@ -147,9 +147,9 @@ impl Concentration {
     }
 }
 
-/// The city, the target's parent, the target and its department.
+/// The city, the target's parent, the target and its office.
 fn places_of(keys: &Keys) -> [u64; 4] {
-    [0, keys.parent(), keys.get(KeyField::Target), keys.get(KeyField::Department)]
+    [0, keys.parent(), keys.get(KeyField::Target), keys.get(KeyField::Office)]
 }
 
 /// The key of what is shared at a place.

@@ -23,7 +23,7 @@ pub fn organisation_key(purpose: KeyField, codes: &[&str]) -> u64 {
     xxh3_64_with_seed(&joined[..len.min(joined.len())], purpose as u64 + 1).max(1)
 }
 
-/// The finest unit that is accountable: the clerk, or else the window, or else the department's matter.
+/// The finest unit that is accountable: the clerk, or else the window, or else the office.
 pub fn target_key(service: &Service) -> u64 {
     let department = service.department.as_str();
     match (&service.clerk, &service.window) {
@@ -31,8 +31,14 @@ pub fn target_key(service: &Service) -> u64 {
         (None, Some(window)) => {
             organisation_key(KeyField::Window, &[department, service.hall.as_deref().unwrap_or(""), window])
         }
-        (None, None) => organisation_key(KeyField::Target, &[department, &service.matter]),
+        (None, None) => office_key(service).rotate_left(1),
     }
+}
+
+/// The department within its district. Many cities give a department one code for all districts; what
+/// is ranked and called to account is each district's.
+fn office_key(service: &Service) -> u64 {
+    organisation_key(KeyField::Office, &[&service.department, service.district.as_deref().unwrap_or("")])
 }
 
 /// All keys but those that state resolves (device, text); absent ones are 0.
@@ -60,5 +66,6 @@ pub fn keys_of(observation: &Observation) -> Keys {
     set(KeyField::Window, window.map(|w| organisation_key(KeyField::Window, &[department, hall, w])));
     set(KeyField::Channel, Some(organisation_key(KeyField::Channel, &[observation.channel.name()])));
     set(KeyField::Everything, Some(1));
+    set(KeyField::Office, Some(office_key(service)));
     keys
 }

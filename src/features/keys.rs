@@ -29,7 +29,7 @@ key_fields! {
     Rater "rater" "The account, or else the id number, or else the phone.";
     Ip "ip" "The IPv4 address or the IPv6 /64.";
     Subnet "subnet" "The IPv4 /24 or the IPv6 /48.";
-    Target "target" "Whom the rating is about: the clerk (within the department), or else the window, or else department and matter.";
+    Target "target" "Whom the rating is about: the clerk (within the department), or else the window, or else the office.";
     Clerk "clerk" "The clerk, within the department.";
     Window "window" "The window.";
     Hall "hall" "The hall.";
@@ -41,6 +41,7 @@ key_fields! {
     Terminal "terminal" "The official terminal.";
     Channel "channel" "The channel.";
     Everything "everything" "One key for all ratings.";
+    Office "office" "The department within its district: the office that is ranked.";
 }
 
 impl KeyField {
@@ -114,11 +115,11 @@ impl Keys {
         self.0[field as usize]
     }
 
-    /// What the target is compared with: its hall, or else its department.
+    /// What the target is compared with: its hall, or else its office.
     #[inline]
     pub fn parent(&self) -> u64 {
         match self.get(KeyField::Hall) {
-            0 => self.get(KeyField::Department),
+            0 => self.get(KeyField::Office),
             hall => hall,
         }
     }

@@ -42,6 +42,7 @@ mod facts;
 mod hot;
 pub mod identity;
 pub mod keys;
+pub mod links;
 pub mod missing;
 pub mod pace;
 mod parse;
@@ -53,6 +54,7 @@ pub mod state;
 mod table;
 pub mod target;
 pub mod text;
+pub mod traits;
 mod window;
 
 /// Mixes 64 bits so that every output bit depends on every input bit (the finaliser of SplitMix64,

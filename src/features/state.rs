@@ -17,7 +17,9 @@ use super::pace::Paces;
 use super::rater::Raters;
 use super::reference::References;
 use super::target::{TargetCounters, Targets};
+use super::links::Links;
 use super::text::TextLinker;
+use super::traits::{TraitCounters, Traits};
 use crate::catalogue::builtin as f;
 use crate::catalogue::{Catalogue, FeatureVector};
 use crate::date::UtcOffset;
@@ -63,11 +65,14 @@ pub struct State {
     concentration: Concentration,
     usual: UsualFields,
     paces: Paces,
+    traits: Traits,
+    links: Links,
     counters: CounterEngine,
     references: Arc<References>,
     window_days: AgedMap<u32>,
     target_counters: TargetCounters,
     concentration_counters: ConcentrationCounters,
+    trait_counters: TraitCounters,
     watermark: Instant,
 }
 
@@ -89,11 +94,14 @@ impl State {
             concentration: Concentration::new(entities),
             usual: UsualFields::new(4_096),
             paces: Paces::new(entities / 8),
+            traits: Traits::new(entities / 16),
+            links: Links::new(entities / 16),
             counters: CounterEngine::new(counters, limits.counters),
             references: Arc::default(),
             window_days: AgedMap::new(entities / 16),
             target_counters: TargetCounters::find(catalogue),
             concentration_counters: ConcentrationCounters::find(catalogue),
+            trait_counters: TraitCounters::find(catalogue),
             watermark: Instant(0),
         }
     }
@@ -117,6 +125,7 @@ impl State {
         }
         self.target_counters = TargetCounters::find(catalogue);
         self.concentration_counters = ConcentrationCounters::find(catalogue);
+        self.trait_counters = TraitCounters::find(catalogue);
     }
 
     /// Replaces the reference tables.
@@ -156,6 +165,8 @@ impl State {
         self.raters.prefetch(keys);
         self.targets.prefetch(keys);
         self.concentration.prefetch(keys);
+        self.traits.prefetch(o, keys);
+        self.links.prefetch(o, keys);
     }
 
     /// Adds one rating and sets its state features.
@@ -195,6 +206,9 @@ impl State {
         self.concentration.observe(o, keys, self.concentration_counters, out);
         self.usual.observe(o, out);
         self.paces.observe(o, keys, out);
+        if let Some(surprise) = self.traits.observe(o, keys, self.trait_counters, out) {
+            self.links.observe(o, keys, &surprise, out);
+        }
         earlier
     }
 
