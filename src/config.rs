@@ -162,6 +162,13 @@ sections! {
         /// Seconds between looks for changed rule files; 0: only on SIGHUP and /v1/rules/reload.
         reload_poll_seconds: u64 = 2, in 0..=3_600;
     }
+
+    /// Reference tables.
+    reference: Reference {
+        /// Directory of the tables; absent: reference/ in the data directory, if it is there. A changed file is
+        /// noticed as one of rules is.
+        directory: Option<PathBuf> = None;
+    }
 }
 
 /// One section, as the manual and `--print-config` show it.

@@ -62,6 +62,11 @@ impl Preparer {
         Self { keyring, offset }
     }
 
+    /// The keys that it pseudonymises with.
+    pub fn keyring(&self) -> &Keyring {
+        &self.keyring
+    }
+
     /// Parses one rating, pseudonymises it and sets the features of the rating alone. `features` is
     /// the length of the catalogue in force ([`Ruling::catalogue`]).
     ///

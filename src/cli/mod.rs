@@ -4,6 +4,7 @@ pub mod demo;
 mod key;
 mod ledger;
 pub mod load;
+mod reference;
 mod rules;
 mod score;
 pub mod serve;
@@ -22,7 +23,7 @@ use crate::date::UtcOffset;
 use crate::features::engine::Limits;
 use crate::features::state::StateLimits;
 use crate::metrics::Metrics;
-use crate::service::{IntakeLimits, Options, RulesOrigin, Service};
+use crate::service::{IntakeLimits, Options, ReferenceOrigin, RulesOrigin, Service};
 
 /// What a command gives back: its exit code, or an error to print.
 pub type CommandResult = Result<ExitCode, Box<dyn std::error::Error + Send + Sync>>;
@@ -45,6 +46,7 @@ enum Command {
     Score(score::ScoreArgs),
     Simulate(simulate::SimulateArgs),
     Rules(rules::RulesArgs),
+    Reference(reference::ReferenceArgs),
     Ledger(ledger::LedgerArgs),
     Stats(stats::StatsArgs),
     Token(token::TokenArgs),
@@ -60,6 +62,7 @@ pub fn main() -> ExitCode {
         Command::Score(args) => score::run(args),
         Command::Simulate(args) => simulate::run(args),
         Command::Rules(args) => rules::run(args),
+        Command::Reference(args) => reference::run(args),
         Command::Ledger(args) => ledger::run(args),
         Command::Stats(args) => stats::run(args),
         Command::Token(args) => token::run(args),
@@ -83,6 +86,7 @@ fn open_service(
 ) -> Result<Service, Box<dyn std::error::Error + Send + Sync>> {
     let mut options = Options::new(data.to_owned(), metrics);
     options.rules = RulesOrigin::find(config.rules.directory.clone());
+    options.references = ReferenceOrigin::find(config.reference.directory.clone(), data);
     options.intake = IntakeLimits { queue: config.queue.depth, ..IntakeLimits::default() };
     options.retry_after_s = config.queue.retry_after_s;
     options.ahead_minutes = config.state.ahead_minutes;

@@ -16,7 +16,8 @@ use crate::metrics::Metrics;
 use crate::rating::MAX_RATING_BYTES;
 use crate::scoring::Ruling;
 use crate::service::{
-    Answer, Clock, Options, Output, Reply, RulesOrigin, Service, Submission, feature_values, grouped,
+    Answer, Clock, Options, Output, ReferenceOrigin, Reply, RulesOrigin, Service, Submission, feature_values,
+    grouped,
 };
 
 /// Scores a file of ratings (NDJSON) and writes a verdict per line, in order.
@@ -39,6 +40,9 @@ pub struct ScoreArgs {
     /// Rule files; by default `rules/` here if there is one, or else the shipped set.
     #[arg(long)]
     rules: Option<PathBuf>,
+    /// Reference tables [default: reference/ in the data directory, if it is there]
+    #[arg(long, value_name = "DIR")]
+    reference: Option<PathBuf>,
     /// Also writes the feature values of each rating here (NDJSON): what rules and models see.
     #[arg(long)]
     features: Option<PathBuf>,
@@ -97,7 +101,9 @@ pub fn run(args: ScoreArgs) -> CommandResult {
     let sink = BufWriter::with_capacity(CHUNK_BYTES, sink);
     let output = Verdicts { sink, features, counts: Arc::clone(&counts) };
     let output = Arc::new(Mutex::new(output));
+    let references = ReferenceOrigin::find(args.reference, &directory);
     let mut options = Options::new(directory, Arc::new(Metrics::new()?));
+    options.references = references;
     options.rules = RulesOrigin::find(args.rules);
     options.clock = Clock::EventTime;
     options.public_key = args.data.is_none();

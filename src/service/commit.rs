@@ -9,7 +9,7 @@ use super::answer::{Answer, Reply};
 use super::intake::lock;
 use super::render;
 use super::worker::{Judged, JudgedBatch, NewRating};
-use super::{ServiceError, Shared, write};
+use super::{ServiceError, Shared, references, write};
 use crate::features::case::{EarlierRating, rating_fingerprint};
 use crate::log::entry::{
     ActivationEntry, Evidence, RatingEntry, RatingFlags, RevisionEntry, RevisionSource, Subject,
@@ -142,6 +142,12 @@ impl Committer {
             }
             Judged::Done { answer, reply } => self.group.pending.push(Pending::Done { answer, reply }),
             Judged::Activated(ruling, at) => self.activate(ruling, at),
+            Judged::Referenced(tables, at) => {
+                for entry in references::entries(&tables, at) {
+                    let record = entry.encode();
+                    self.push(record, Entry::Activation(entry));
+                }
+            }
             Judged::Tick(now) => self.lapse(now)?,
         }
         Ok(())

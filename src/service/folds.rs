@@ -1,5 +1,7 @@
 //! What the committer folds from the entries that it appends: statistics, pending holds, the budget.
 
+use super::references::{Collector, calendar_of};
+use crate::date::UtcOffset;
 use crate::log::entry::RevisionEntry;
 use crate::log::{Entry, Head};
 use crate::policy::{Budget, Pending};
@@ -19,6 +21,10 @@ pub struct Folds {
     pub budget: Budget,
     /// Bad ratings since the service started.
     pub bad_ratings: u64,
+    /// Where days begin.
+    pub offset: UtcOffset,
+    /// Reference tables on their way: their holidays make the calendar of the holds from there on.
+    pub(super) tables: Collector,
 }
 
 impl Folds {
@@ -33,6 +39,12 @@ impl Folds {
                 self.pending.hold(sequence, rating.observation.is_bad(), rating.outcome.scored_at);
             }
             Entry::Revision(revision) => self.revise(revision),
+            Entry::Activation(activation) => {
+                let tables = self.tables.take(activation);
+                if let Some(calendar) = tables.and_then(|files| calendar_of(&files, self.offset)) {
+                    self.pending.set_calendar(calendar);
+                }
+            }
             _ => {}
         }
     }

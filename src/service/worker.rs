@@ -12,6 +12,7 @@ use super::intake::Batch;
 use super::known::{Acquaintance, KnownRatings};
 use super::render;
 use crate::features::case::EarlierRating;
+use crate::features::reference::References;
 use crate::log::EncodedRecord;
 use crate::log::entry::{RatingEntry, RatingFlags};
 use crate::metrics::Stage;
@@ -32,6 +33,8 @@ pub enum Submission {
     },
     /// Rules to bring into force between two ratings.
     Activate(Arc<Ruling>),
+    /// Reference tables to bring into force between two ratings.
+    References(Arc<References>),
     /// The clock went on: holds may have lapsed.
     Tick(Instant),
 }
@@ -56,6 +59,8 @@ pub enum Judged {
     },
     /// Rules came into force before the next rating.
     Activated(Arc<Ruling>, Instant),
+    /// Reference tables came into force before the next rating.
+    Referenced(Arc<References>, Instant),
     /// The clock went on.
     Tick(Instant),
 }
@@ -104,6 +109,8 @@ enum Step {
     Rating { prepared: Box<Prepared>, reply: Reply, seen: Option<Seen> },
     /// Rules, and when they came into force.
     Activate(Arc<Ruling>, Instant),
+    /// Reference tables, and when they came into force.
+    References(Arc<References>, Instant),
     /// Nothing is left to do but to commit.
     Ready(Judged),
 }
@@ -139,6 +146,7 @@ fn prepare(shared: &Shared, submission: Submission, features: usize, now: Option
     let (line, reply) = match submission {
         Submission::Rating { line, reply } => (line, reply),
         Submission::Activate(ruling) => return Step::Activate(ruling, Instant::default()),
+        Submission::References(tables) => return Step::References(tables, Instant::default()),
         Submission::Tick(now) => return Step::Ready(Judged::Tick(now)),
     };
     let prepared = shared.preparer.prepare(&line, features).and_then(|prepared| match now {
@@ -168,13 +176,19 @@ fn observe(shared: &Shared, sequencer: &mut Sequencer, steps: &mut [Step], now: 
     steps.iter_mut().for_each(|step| meet(shared, sequencer, step));
     let mut rest = steps;
     while !rest.is_empty() {
-        let run = rest.iter().position(|step| matches!(step, Step::Activate(..))).unwrap_or(rest.len());
+        let run = rest.iter().position(|step| matches!(step, Step::Activate(..) | Step::References(..)));
+        let run = run.unwrap_or(rest.len());
         let (ratings, activation) = rest.split_at_mut(run);
         observe_run(sequencer, ratings, now);
         rest = match activation.split_first_mut() {
             Some((Step::Activate(ruling, at), after)) => {
                 shared.set_feature_count(ruling.catalogue().len());
                 sequencer.engine.activate(Arc::clone(ruling));
+                *at = now.unwrap_or(sequencer.engine.state().watermark());
+                after
+            }
+            Some((Step::References(tables, at), after)) => {
+                sequencer.engine.set_references(Arc::clone(tables));
                 *at = now.unwrap_or(sequencer.engine.state().watermark());
                 after
             }
@@ -222,6 +236,7 @@ fn finish(shared: &Shared, step: Step, assessment: &mut Assessment) -> Judged {
     match step {
         Step::Ready(judged) => judged,
         Step::Activate(ruling, at) => Judged::Activated(ruling, at),
+        Step::References(tables, at) => Judged::Referenced(tables, at),
         Step::Rating { reply, seen: None, .. } => Judged::Done { answer: Answer::Stopping, reply },
         Step::Rating { prepared, reply, seen: Some(Seen { observed, ruling, at }) } => {
             let Prepared { observation, comment, features, .. } = *prepared;

@@ -9,4 +9,5 @@ mod keys;
 mod kill;
 mod nothing_raw;
 mod processes;
+mod reference_tables;
 mod rule_swap;
