@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::sync::mpsc::Receiver;
 
 use super::answer::{Answer, Reply};
+use super::folds::is_budgeted;
 use super::intake::lock;
 use super::render;
 use super::worker::{Judged, JudgedBatch, NewRating};
@@ -273,11 +274,14 @@ impl Committer {
     }
 
     /// Revises a rating's decision, unless it stands so already or a person decided it.
+    ///
+    /// Whatever machine holds a bad rating, its hold counts against the day's budget. Beyond it the rating
+    /// stays admitted, by a revision that says so.
     fn revise(
         &mut self,
         sequence: u64,
-        decision: Decision,
-        source: RevisionSource,
+        mut decision: Decision,
+        mut source: RevisionSource,
         code: &'static str,
         at: Instant,
     ) -> Result<(), ServiceError> {
@@ -291,6 +295,20 @@ impl Committer {
         }
         let (number, previous) = (standing.revision + 1, standing.decision);
         let mut reasons = vec![policy_reason(code)];
+        let mut admit_instead = None;
+        if is_budgeted(decision, source) && rating.observation.is_bad() {
+            match lock(&self.shared.folds).budget.offer(at, sequence, rating.outcome.risk) {
+                BudgetDecision::Keep => {}
+                BudgetDecision::AdmitOther(other) => admit_instead = Some(other),
+                BudgetDecision::AdmitThis => {
+                    (decision, source) = (Decision::Admit, RevisionSource::Lapse);
+                    reasons.insert(0, policy_reason("hold-budget"));
+                }
+            }
+        }
+        if decision != Decision::Hold {
+            lock(&self.shared.folds).budget.release(sequence);
+        }
         reasons.extend(rating.outcome.reasons.iter().cloned());
         // A machine holds an admitted rating for its case alone, which is what `duplicate` says.
         let suspicion = (decision == Decision::Hold).then_some(Suspicion::Duplicate);
@@ -314,7 +332,10 @@ impl Committer {
         let place = self.push(record, Entry::Revision(Box::new(revision)));
         self.group.revised.insert(sequence, Standing { revision: number, decision, by_person: false });
         self.group.pending.push(Pending::Revision { body, sequence: place });
-        Ok(())
+        match admit_instead {
+            Some(other) => self.revise(other, Decision::Admit, RevisionSource::Lapse, "hold-budget", at),
+            None => Ok(()),
+        }
     }
 
     fn standing_in_log(&self, rating: &RatingEntry) -> Result<Standing, ServiceError> {
