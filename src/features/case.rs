@@ -124,17 +124,16 @@ impl Cases {
     }
 
     /// Asks the memory for a rating's case and occasion, some steps ahead.
-    pub fn prefetch(&self, o: &Observation, keys: &Keys) {
+    pub fn prefetch(&self, occasion: u64, keys: &Keys) {
         self.histories.prefetch(keys.get(KeyField::Case));
-        if let Some(occasion) = &o.service.occasion {
-            self.occasions.prefetch(occasion.key());
-        }
+        self.occasions.prefetch(occasion);
     }
 
-    /// Sets the case features of one rating, and names the one that stood for its occasion before.
+    /// `occasion` is the key of case, stage and visit together, 0 where absent. Sets the case features of one rating, and names the one that stood for its occasion before.
     pub fn observe(
         &mut self,
         o: &Observation,
+        occasion: u64,
         keys: &Keys,
         out: &mut FeatureVector,
     ) -> Option<EarlierRating> {
@@ -150,7 +149,9 @@ impl Cases {
             out.set_int(f::CASE_PRIOR_TARGETS, history.targets.others_then_add(keys.get(KeyField::Target)));
             history.ratings = history.ratings.saturating_add(1);
         }
-        let occasion = o.service.occasion?.key();
+        if occasion == 0 {
+            return None;
+        }
         let new = Standing {
             rating: rating_fingerprint(&o.rating_id),
             rater: keys.get(KeyField::Rater),

@@ -25,6 +25,7 @@
 //! `docs/counters.md` says what a counter promises.
 
 pub mod aged_map;
+pub mod aliases;
 mod arena;
 mod buckets;
 pub mod case;

@@ -6,6 +6,7 @@
 use std::sync::Arc;
 
 use super::aged_map::AgedMap;
+use super::aliases::{Aliases, Entities};
 use super::case::{Cases, EarlierRating};
 use super::concentration::{Concentration, ConcentrationCounters};
 use super::counter::CounterSet;
@@ -50,11 +51,14 @@ pub struct Resolved {
     pub keys: Keys,
     /// Its device.
     pub device: ResolvedDevice,
+    /// What else it is about.
+    pub entities: Entities,
 }
 
 /// All state of the scoring path.
 #[derive(Debug)]
 pub struct State {
+    aliases: Aliases,
     devices: DeviceLinker,
     texts: TextLinker,
     cases: Cases,
@@ -81,6 +85,7 @@ impl State {
     ) -> Self {
         let entities = limits.entities;
         Self {
+            aliases: Aliases::new(entities),
             devices: DeviceLinker::new(entities),
             texts: TextLinker::new(entities / 8),
             cases: Cases::new(entities),
@@ -129,10 +134,11 @@ impl State {
     /// a whole batch may be resolved before its first is observed.
     pub fn resolve(&mut self, o: &Observation, keys: &Keys) -> Resolved {
         let mut keys = keys.clone();
-        let device = self.devices.resolve(o, &keys);
+        let entities = self.aliases.resolve(o, &mut keys);
+        let device = self.devices.resolve(o, entities.fingerprint, &keys);
         keys.set(KeyField::Device, device.key);
         keys.set(KeyField::Text, o.text.as_ref().map_or(0, |text| self.texts.resolve(text)));
-        Resolved { keys, device }
+        Resolved { keys, device, entities }
     }
 
     /// Asks the memory for what [`State::resolve`] will look at, some steps ahead.
@@ -149,10 +155,10 @@ impl State {
     }
 
     /// Asks the memory for the counters themselves and all other entities, some steps later.
-    pub fn prefetch_entities(&self, o: &Observation, resolved: &Resolved) {
+    pub fn prefetch_entities(&self, resolved: &Resolved) {
         let keys = &resolved.keys;
         self.counters.prefetch_entities(keys);
-        self.cases.prefetch(o, keys);
+        self.cases.prefetch(resolved.entities.occasion, keys);
         self.raters.prefetch(keys);
         self.targets.prefetch(keys);
         self.concentration.prefetch(keys);
@@ -170,8 +176,9 @@ impl State {
             self.watermark = at;
         }
         self.watermark = self.watermark.max(at.min(Instant(self.watermark.ms() + MOST_AHEAD_MS)));
-        let earlier = self.cases.observe(o, &resolved.keys, out);
-        self.references.observe(o, &resolved.keys, out);
+        let entities = &resolved.entities;
+        let earlier = self.cases.observe(o, entities.occasion, &resolved.keys, out);
+        self.references.observe(o, entities.fingerprint, &resolved.keys, out);
         if let Some(window_day) = self.references.window_day(o, &resolved.keys) {
             let ratings = self.window_days.entry(window_day, || 0);
             *ratings = ratings.saturating_add(1);
@@ -204,8 +211,9 @@ impl State {
     }
 
     /// Entries held by each part, for the metrics.
-    pub fn sizes(&self) -> [(&'static str, usize); 6] {
+    pub fn sizes(&self) -> [(&'static str, usize); 7] {
         [
+            ("aliases", self.aliases.len()),
             ("devices", self.devices.len()),
             ("texts", self.texts.len()),
             ("cases", self.cases.len()),

@@ -17,6 +17,7 @@ use crate::log::entry::{
 };
 use crate::log::{EncodedRecord, Entry, Log};
 use crate::metrics::Stage;
+use crate::observation::FormerNames;
 use crate::policy::BudgetDecision;
 use crate::scoring::Ruling;
 use crate::time::Instant;
@@ -177,12 +178,21 @@ impl Committer {
     }
 
     fn take_new(&mut self, new: NewRating) -> Result<(), ServiceError> {
-        let NewRating { mut entry, mut record, mut body, comment, earlier, hold_earlier, ruling, reply } =
-            new;
+        let NewRating {
+            mut entry,
+            mut record,
+            mut body,
+            comment,
+            former,
+            earlier,
+            hold_earlier,
+            ruling,
+            reply,
+        } = new;
         let at = entry.outcome.scored_at;
         self.latest = self.latest.max(at);
         let sequence = self.next_sequence;
-        let earlier = self.earlier_sequence(&entry, earlier)?;
+        let earlier = self.earlier_sequence(&entry, former.as_deref(), earlier)?;
         entry.supersedes_sequence = earlier;
         let mut changed = earlier.is_some();
         let mut admit_instead = None;
@@ -225,6 +235,7 @@ impl Committer {
     fn earlier_sequence(
         &self,
         entry: &RatingEntry,
+        former: Option<&FormerNames>,
         earlier: Option<EarlierRating>,
     ) -> Result<Option<u64>, ServiceError> {
         let o = &entry.observation;
@@ -232,11 +243,13 @@ impl Committer {
             if let Some(&position) = self.group.ratings.get(&earlier.fingerprint) {
                 return Ok(Some(self.group_start() + position as u64));
             }
-            for sequence in self.shared.log.find_case(case)? {
-                let found = self.shared.log.read(sequence)?;
-                let id = found.as_ref().and_then(Entry::rating_id);
-                if id.is_some_and(|id| rating_fingerprint(id) == earlier.fingerprint) {
-                    return Ok(Some(sequence));
+            for case in [Some(*case), former.and_then(|names| names.case)].into_iter().flatten() {
+                for sequence in self.shared.log.find_case(&case)? {
+                    let found = self.shared.log.read(sequence)?;
+                    let id = found.as_ref().and_then(Entry::rating_id);
+                    if id.is_some_and(|id| rating_fingerprint(id) == earlier.fingerprint) {
+                        return Ok(Some(sequence));
+                    }
                 }
             }
         }
@@ -250,8 +263,9 @@ impl Committer {
         };
         // Whoever did not give a rating cannot take it back.
         let first = self.entry_at(sequence)?.observation;
-        let same = o.rater.id.is_some()
-            && first.rater.id == o.rater.id
+        let names = [o.rater.id, former.and_then(|names| names.rater)];
+        let same = first.rater.id.is_some()
+            && names.contains(&first.rater.id)
             && first.service.department == o.service.department;
         Ok(same.then_some(sequence))
     }

@@ -16,6 +16,7 @@ use crate::features::reference::References;
 use crate::log::EncodedRecord;
 use crate::log::entry::{RatingEntry, RatingFlags};
 use crate::metrics::Stage;
+use crate::observation::FormerNames;
 use crate::rating::{ErrorCode, RatingError};
 use crate::rules::Assessment;
 use crate::scoring::{Engine, Observed, Prepared, Ruling, judge};
@@ -76,6 +77,8 @@ pub struct NewRating {
     pub body: VerdictBody,
     /// The comment, for the vault.
     pub comment: Option<crate::pseudonym::Comment>,
+    /// What its identifiers were called before the last rotation of the keys.
+    pub former: Option<Box<FormerNames>>,
     /// The rating that stood for its occasion before.
     pub earlier: Option<EarlierRating>,
     /// Code of the revision that holds that one.
@@ -239,7 +242,7 @@ fn finish(shared: &Shared, step: Step, assessment: &mut Assessment) -> Judged {
         Step::References(tables, at) => Judged::Referenced(tables, at),
         Step::Rating { reply, seen: None, .. } => Judged::Done { answer: Answer::Stopping, reply },
         Step::Rating { prepared, reply, seen: Some(Seen { observed, ruling, at }) } => {
-            let Prepared { observation, comment, features, .. } = *prepared;
+            let Prepared { observation, comment, features, former, .. } = *prepared;
             let judgement = judge(&ruling, &observation, &features, &observed, at, assessment);
             let flags = match judgement.second_look {
                 true => RatingFlags::SECOND_LOOK,
@@ -262,6 +265,7 @@ fn finish(shared: &Shared, step: Step, assessment: &mut Assessment) -> Judged {
                 record,
                 body,
                 comment,
+                former,
                 earlier,
                 hold_earlier,
                 ruling,

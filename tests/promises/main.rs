@@ -5,6 +5,7 @@ mod support;
 mod bad_lines;
 mod holds;
 mod identical_bytes;
+mod key_rotation;
 mod keys;
 mod kill;
 mod nothing_raw;

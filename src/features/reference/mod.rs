@@ -112,9 +112,10 @@ impl References {
         self.holidays.as_ref()
     }
 
-    /// Sets the features that the tables give.
-    pub fn observe(&self, o: &Observation, keys: &Keys, out: &mut FeatureVector) {
-        out.set_int(f::DEVICE_CLASS, self.class_of(o, keys) as i64);
+    /// Sets the features that the tables give. `fingerprint` is the key under which state keeps the client
+    /// kit's id: it differs from the id's name after a rotation of the keys, and a table may have either.
+    pub fn observe(&self, o: &Observation, fingerprint: u64, keys: &Keys, out: &mut FeatureVector) {
+        out.set_int(f::DEVICE_CLASS, self.class_of(o, fingerprint, keys) as i64);
         if let Some(staff) = &self.staff
             && o.rater.id.is_some()
         {
@@ -163,7 +164,7 @@ impl References {
         }
     }
 
-    fn class_of(&self, o: &Observation, keys: &Keys) -> DeviceClass {
+    fn class_of(&self, o: &Observation, fingerprint: u64, keys: &Keys) -> DeviceClass {
         let d = &o.device;
         if d.terminal.is_some() {
             let registered =
@@ -173,7 +174,7 @@ impl References {
         let line = matches!(o.entry, Some(EntryPoint::PhoneCall | EntryPoint::Sms));
         let helper = |id: u64| self.helpers.as_ref().is_some_and(|helpers| helpers.contains(&id));
         match d.fingerprint {
-            Some(id) if helper(id.key()) => DeviceClass::Helper,
+            Some(id) if helper(id.key()) || helper(fingerprint) => DeviceClass::Helper,
             Some(_) => DeviceClass::Personal,
             None if o.channel == Channel::Hotline || line => DeviceClass::PhoneLine,
             None if d.platform.is_some() || d.hardware.is_some() => DeviceClass::Personal,

@@ -21,7 +21,7 @@ fn features(tables: &References, at: &str, service: &str, more: &str) -> Feature
     let (observation, _) = Keyring::public().pseudonymise(rating::parse(line.as_bytes()).unwrap());
     let keys = keys_of(&observation);
     let mut vector = FeatureVector::new(Catalogue::builtin().len());
-    tables.observe(&observation, &keys, &mut vector);
+    tables.observe(&observation, 0, &keys, &mut vector);
     if tables.window_day(&observation, &keys).is_some() {
         tables.compare_closed(&observation, &keys, 6, &mut vector);
     }
