@@ -18,6 +18,7 @@ use crate::features::case::EarlierRating;
 use crate::features::direct;
 use crate::features::identity::keys_of;
 use crate::features::keys::{KeyField, Keys};
+use crate::features::past::{NoPast, Past};
 use crate::features::reference::References;
 use crate::features::state::{Resolved, State, StateLimits};
 use crate::observation::{FormerNames, Observation};
@@ -153,7 +154,20 @@ impl Engine {
 
     /// Shows state a run of ratings, in input order, and completes their features. `found` is
     /// called for each with its position.
-    pub fn observe(&mut self, batch: &mut [&mut Prepared], mut found: impl FnMut(usize, Observed)) {
+    ///
+    /// What memory has forgotten of a case stays so: a service, which has a log to look into, calls
+    /// [`Engine::observe_with`].
+    pub fn observe(&mut self, batch: &mut [&mut Prepared], found: impl FnMut(usize, Observed)) {
+        self.observe_with(&NoPast, batch, found);
+    }
+
+    /// As [`Engine::observe`], with a log behind memory.
+    pub fn observe_with(
+        &mut self,
+        past: &dyn Past,
+        batch: &mut [&mut Prepared],
+        mut found: impl FnMut(usize, Observed),
+    ) {
         let features = self.ruling.catalogue().len();
         self.resolved.clear();
         for (i, prepared) in batch.iter().enumerate() {
@@ -173,7 +187,8 @@ impl Engine {
             vector.resize(features);
             // The log keeps a link once: where it is learnt.
             observation.former = self.resolved[i].entities.learnt.take();
-            let earlier = self.state.observe(observation, &self.resolved[i], vector);
+            let names = self.resolved[i].entities.case_names;
+            let earlier = self.state.observe(observation, &self.resolved[i], || past.case(i, names), vector);
             let keys = self.resolved[i].keys.clone();
             let renamed = renamed(&batch[i].keys, &batch[i].observation, &self.resolved[i]);
             found(i, Observed { keys, earlier, watermark: self.state.watermark(), renamed });

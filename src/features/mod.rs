@@ -46,6 +46,7 @@ pub mod keys;
 pub mod missing;
 pub mod pace;
 mod parse;
+pub mod past;
 mod plan;
 pub mod rater;
 pub mod reference;

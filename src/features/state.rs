@@ -15,6 +15,7 @@ use super::engine::{CounterEngine, LATENESS_MS, Limits, Stats};
 use super::keys::{KeyField, Keys};
 use super::missing::UsualFields;
 use super::pace::Paces;
+use super::past::PastCase;
 use super::rater::Raters;
 use super::reference::References;
 use super::target::{TargetCounters, Targets};
@@ -164,11 +165,13 @@ impl State {
         self.concentration.prefetch(keys);
     }
 
-    /// Adds one rating and sets its state features.
+    /// Adds one rating and sets its state features. `past` reads back what memory has forgotten of its case;
+    /// it is asked where that may be.
     pub fn observe(
         &mut self,
         o: &Observation,
         resolved: &Resolved,
+        past: impl FnOnce() -> Option<PastCase>,
         out: &mut FeatureVector,
     ) -> Option<EarlierRating> {
         let at = o.submitted_at;
@@ -177,7 +180,7 @@ impl State {
         }
         self.watermark = self.watermark.max(at.min(Instant(self.watermark.ms() + MOST_AHEAD_MS)));
         let entities = &resolved.entities;
-        let earlier = self.cases.observe(o, entities.occasion, &resolved.keys, out);
+        let earlier = self.cases.observe(o, entities, &resolved.keys, &self.aliases, past, out);
         self.references.observe(o, entities.fingerprint, &resolved.keys, out);
         if let Some(window_day) = self.references.window_day(o, &resolved.keys) {
             let ratings = self.window_days.entry(window_day, || 0);

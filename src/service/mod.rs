@@ -15,6 +15,7 @@ mod intake;
 mod known;
 mod latency;
 mod open;
+mod past;
 mod queries;
 mod references;
 mod render;

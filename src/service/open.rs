@@ -8,6 +8,7 @@ use std::thread;
 use super::commit::Committer;
 use super::known::KnownRatings;
 use super::latency::Latencies;
+use super::past::LogPast;
 use super::queries::Recent;
 use super::references::Collector;
 use super::render::AppealKey;
@@ -242,9 +243,14 @@ fn rebuild(
 ) -> Result<(Engine, Option<Version>), ServiceError> {
     let (mut tables, mut in_force) = (Collector::default(), None);
     let mut ratings: Vec<Prepared> = Vec::new();
-    let flush = |engine: &mut Engine, ratings: &mut Vec<Prepared>| {
-        engine.observe(&mut ratings.iter_mut().collect::<Vec<_>>(), |_, _| {});
+    let mut places: Vec<u64> = Vec::new();
+    let flush = |engine: &mut Engine, ratings: &mut Vec<Prepared>, places: &mut Vec<u64>| {
+        let past = LogPast::of_logged(log, places);
+        engine.observe_with(&past, &mut ratings.iter_mut().collect::<Vec<_>>(), |_, _| {});
+        past.finish()?;
         ratings.clear();
+        places.clear();
+        Ok::<(), LogError>(())
     };
     for entry in log.read_from(0)? {
         let (sequence, entry) = entry?;
@@ -252,13 +258,14 @@ fn rebuild(
         match entry {
             Entry::Rating(rating) => {
                 let features = engine.ruling().catalogue().len();
+                places.push(sequence);
                 ratings.push(scoring::again(rating.observation, engine.offset(), features));
                 if ratings.len() >= 1_024 {
-                    flush(&mut engine, &mut ratings);
+                    flush(&mut engine, &mut ratings, &mut places)?;
                 }
             }
             Entry::Activation(activation) => {
-                flush(&mut engine, &mut ratings);
+                flush(&mut engine, &mut ratings, &mut places)?;
                 if let Some(ruling) = archive.replay(&activation) {
                     engine.activate(ruling);
                 }
@@ -276,6 +283,6 @@ fn rebuild(
             _ => {}
         }
     }
-    flush(&mut engine, &mut ratings);
+    flush(&mut engine, &mut ratings, &mut places)?;
     Ok((engine, in_force))
 }

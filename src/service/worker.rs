@@ -10,6 +10,7 @@ use super::Shared;
 use super::answer::{Answer, Reply};
 use super::intake::Batch;
 use super::known::{Acquaintance, KnownRatings};
+use super::past::LogPast;
 use super::render;
 use crate::features::case::EarlierRating;
 use crate::features::reference::References;
@@ -182,7 +183,7 @@ fn observe(shared: &Shared, sequencer: &mut Sequencer, steps: &mut [Step], now: 
         let run = rest.iter().position(|step| matches!(step, Step::Activate(..) | Step::References(..)));
         let run = run.unwrap_or(rest.len());
         let (ratings, activation) = rest.split_at_mut(run);
-        observe_run(sequencer, ratings, now);
+        observe_run(shared, sequencer, ratings, now);
         rest = match activation.split_first_mut() {
             Some((Step::Activate(ruling, at), after)) => {
                 shared.set_feature_count(ruling.catalogue().len());
@@ -220,7 +221,7 @@ fn meet(shared: &Shared, sequencer: &mut Sequencer, step: &mut Step) {
     });
 }
 
-fn observe_run(sequencer: &mut Sequencer, steps: &mut [Step], now: Option<Instant>) {
+fn observe_run(shared: &Shared, sequencer: &mut Sequencer, steps: &mut [Step], now: Option<Instant>) {
     let (mut batch, mut sightings) = (Vec::with_capacity(steps.len()), Vec::with_capacity(steps.len()));
     for step in steps {
         if let Step::Rating { prepared, seen, .. } = step {
@@ -229,10 +230,16 @@ fn observe_run(sequencer: &mut Sequencer, steps: &mut [Step], now: Option<Instan
         }
     }
     let ruling = Arc::clone(sequencer.engine.ruling());
-    sequencer.engine.observe(&mut batch, |i, observed| {
+    let past = LogPast::of_new(&shared.log);
+    sequencer.engine.observe_with(&past, &mut batch, |i, observed| {
         let at = now.unwrap_or(observed.watermark);
         *sightings[i] = Some(Seen { observed, ruling: Arc::clone(&ruling), at });
     });
+    if let Err(error) = past.finish() {
+        shared.fail(&error);
+        // A rating that was not seen is answered as by a service that stops.
+        sightings.into_iter().for_each(|seen| *seen = None);
+    }
 }
 
 fn finish(shared: &Shared, step: Step, assessment: &mut Assessment) -> Judged {

@@ -3,6 +3,7 @@
 mod support;
 
 mod bad_lines;
+mod case_memory;
 mod holds;
 mod identical_bytes;
 mod key_rotation;
