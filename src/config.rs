@@ -130,7 +130,7 @@ sections! {
     /// Feature state.
     state: State {
         /// Memory for counters, devices, cases and baselines, in MiB; the oldest go first.
-        memory_mib: usize = 1_024, in 16..=1_048_576;
+        memory_mib: usize = 1_024, in 64..=1_048_576;
         /// Minutes by which a rating may be ahead of the clock; 422 beyond.
         ahead_minutes: u32 = 10, in 0..=1_440;
     }

@@ -20,7 +20,6 @@ use clap::{Parser, Subcommand};
 
 use crate::config::Config;
 use crate::date::UtcOffset;
-use crate::features::engine::Limits;
 use crate::features::state::StateLimits;
 use crate::metrics::Metrics;
 use crate::service::{IntakeLimits, Options, ReferenceOrigin, RulesOrigin, Service};
@@ -94,12 +93,7 @@ fn open_service(
     options.bad_holds_per_day = config.holds.bad_per_day;
     options.lapse.bad_working_days = u16::try_from(config.holds.lapse_working_days)?;
     options.segment_bytes = u32::try_from(config.log.segment_mib << 20)?;
-    let bytes = config.state.memory_mib << 20;
-    options.state = StateLimits {
-        // Half for the counters, an eighth for hot keys, the rest for entities of up to 400 bytes.
-        counters: Limits { memory_bytes: bytes / 2, hot_bytes: bytes / 8 },
-        entities: bytes * 3 / 8 / 400,
-    };
+    options.state = StateLimits::within(config.state.memory_mib << 20);
     let minutes = i16::try_from(config.statistics.utc_offset_minutes)?;
     options.offset =
         UtcOffset::from_minutes(minutes).ok_or("statistics.utc_offset_minutes is out of range")?;

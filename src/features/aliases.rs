@@ -44,6 +44,11 @@ impl Aliases {
         Self { by_name: AgedMap::new(capacity) }
     }
 
+    /// Bytes that it takes at most.
+    pub(super) fn most_bytes(capacity: usize) -> usize {
+        AgedMap::<Alias>::most_bytes(capacity)
+    }
+
     /// Puts the keys of the entities in the place of those of a rating's names, and learns the links that the
     /// rating brings.
     pub fn resolve(&mut self, o: &Observation, keys: &mut Keys) -> Entities {

@@ -190,6 +190,12 @@ impl Cases {
         Self { occasions: AgedMap::new(capacity), histories: AgedMap::new(capacity) }
     }
 
+    /// Bytes that they take at most.
+    pub(super) fn most_bytes(capacity: usize) -> usize {
+        let capacity = capacity.max(FEWEST);
+        AgedMap::<Standing>::most_bytes(capacity) + AgedMap::<History>::most_bytes(capacity)
+    }
+
     /// Asks the memory for a rating's case and occasion, some steps ahead.
     pub fn prefetch(&self, occasion: u64, keys: &Keys) {
         self.histories.prefetch(keys.get(KeyField::Case));

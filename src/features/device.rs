@@ -81,6 +81,13 @@ impl DeviceLinker {
         }
     }
 
+    /// Bytes that it takes at most.
+    pub(super) fn most_bytes(capacity: usize) -> usize {
+        2 * AgedMap::<Seen>::most_bytes(capacity)
+            + AgedMap::<Decayed>::most_bytes(capacity / 8)
+            + AgedMap::<Decayed>::most_bytes(capacity / 4)
+    }
+
     /// Asks the memory for what a rating's device may be found by, some steps ahead.
     pub fn prefetch(&self, o: &Observation, keys: &Keys) {
         if let Some(id) = &o.device.fingerprint {

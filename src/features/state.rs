@@ -45,6 +45,42 @@ impl Default for StateLimits {
     }
 }
 
+impl StateLimits {
+    /// Fewest entities, whatever the memory.
+    const FEWEST: usize = 1_024;
+
+    /// Splits so many bytes: half for counters, an eighth for hot keys, the rest for as many entities as its
+    /// maps can hold then.
+    pub fn within(bytes: usize) -> Self {
+        let (memory_bytes, hot_bytes) = (bytes / 2, bytes / 8);
+        let room = bytes - memory_bytes - hot_bytes;
+        // No map takes less than a slot of 24 bytes for an entity.
+        let (mut fits, mut too_many) = (Self::FEWEST, (room / 24).max(Self::FEWEST + 1));
+        while too_many - fits > 1 {
+            let middle = fits + (too_many - fits) / 2;
+            if Self::most_bytes(middle) <= room { fits = middle } else { too_many = middle }
+        }
+        Self { entities: fits, counters: Limits { memory_bytes, hot_bytes } }
+    }
+
+    /// Bytes that the maps of so many entities take at most, besides the counters.
+    fn most_bytes(entities: usize) -> usize {
+        Aliases::most_bytes(entities)
+            + DeviceLinker::most_bytes(entities)
+            + TextLinker::most_bytes(entities / 8)
+            + Cases::most_bytes(entities)
+            + Raters::most_bytes(entities)
+            + Targets::most_bytes(entities / 16)
+            + Concentration::most_bytes(entities)
+            + UsualFields::most_bytes(KINDS)
+            + Paces::most_bytes(entities / 8)
+            + AgedMap::<u32>::most_bytes(entities / 16)
+    }
+}
+
+/// Combinations of channel, entry and app version whose usual fields are kept.
+const KINDS: usize = 4_096;
+
 /// What state says of a rating's identity, before its features.
 #[derive(Clone, Debug)]
 pub struct Resolved {
@@ -93,7 +129,7 @@ impl State {
             raters: Raters::new(entities),
             targets: Targets::new(entities / 16, offset),
             concentration: Concentration::new(entities),
-            usual: UsualFields::new(4_096),
+            usual: UsualFields::new(KINDS),
             paces: Paces::new(entities / 8),
             counters: CounterEngine::new(counters, limits.counters),
             references: Arc::default(),
@@ -224,5 +260,24 @@ impl State {
             ("targets", self.targets.len()),
             ("concentration", self.concentration.len()),
         ]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_maps_of_as_many_entities_as_fit_keep_to_their_share_and_use_it() {
+        for mib in [64, 256, 1_024, 8_192, 65_536] {
+            let bytes = mib << 20;
+            let limits = StateLimits::within(bytes);
+            let share = bytes - bytes / 2 - bytes / 8;
+            let used = StateLimits::most_bytes(limits.entities);
+            assert!(used <= share, "{mib} MiB: {} entities take {used} of {share}", limits.entities);
+            // Tables double, so that a step may leave half of the share.
+            assert!(used * 5 > share * 2, "{mib} MiB: {} entities take {used} of {share}", limits.entities);
+            assert!(StateLimits::most_bytes(limits.entities + 1) > share);
+        }
     }
 }
