@@ -12,7 +12,7 @@ pub mod backend;
 mod batch;
 mod feeds;
 mod figures;
-mod lines;
+pub mod lines;
 mod openapi;
 mod operator;
 mod page;

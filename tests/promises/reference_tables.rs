@@ -183,9 +183,9 @@ fn a_newcomer_sees_simulated_tables_at_work_and_they_are_checked() {
     succeed([
         "simulate".as_ref(),
         "--days".as_ref(),
-        "2".as_ref(),
+        "3".as_ref(),
         "--per-day".as_ref(),
-        "3000".as_ref(),
+        "6000".as_ref(),
         "--out".as_ref(),
         ratings.as_os_str(),
         "--reference".as_ref(),
@@ -193,7 +193,7 @@ fn a_newcomer_sees_simulated_tables_at_work_and_they_are_checked() {
     ]);
     assert_eq!(
         std::fs::read_to_string(&ratings).unwrap(),
-        simulated(1, 2, 3_000),
+        simulated(1, 3, 6_000),
         "the ratings are the same"
     );
     let checked =

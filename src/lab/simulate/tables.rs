@@ -129,7 +129,7 @@ mod tests {
 
     #[test]
     fn the_tables_are_accepted_and_fit_the_city() {
-        let params = Params { days: 3, per_day: 4_000, ..Params::default() };
+        let params = Params { days: 3, per_day: 8_000, ..Params::default() };
         let mut tables = Tables::new(params.seed);
         let (mut named, mut strange) = (0, 0);
         let registered: Vec<Terminal> = all_terminals().map(|(_, terminal)| terminal).collect();
