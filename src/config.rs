@@ -130,7 +130,7 @@ sections! {
     /// Feature state.
     state: State {
         /// Memory for counters, devices, cases and baselines, in MiB; the oldest go first.
-        memory_mib: usize = 1_024, in 16..=1_048_576;
+        memory_mib: usize = 1_024, in 64..=1_048_576;
         /// Minutes by which a rating may be ahead of the clock; 422 beyond.
         ahead_minutes: u32 = 10, in 0..=1_440;
     }
@@ -161,6 +161,13 @@ sections! {
         directory: Option<PathBuf> = None;
         /// Seconds between looks for changed rule files; 0: only on SIGHUP and /v1/rules/reload.
         reload_poll_seconds: u64 = 2, in 0..=3_600;
+    }
+
+    /// Reference tables.
+    reference: Reference {
+        /// Directory of the tables; absent: reference/ in the data directory, if it is there. A changed file is
+        /// noticed as one of rules is.
+        directory: Option<PathBuf> = None;
     }
 }
 

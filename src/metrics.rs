@@ -75,6 +75,8 @@ pub struct Metrics {
     pub hold_budget_limit: IntGauge,
     /// Rule sets that failed their checks and were not taken.
     pub rule_reload_failures: IntCounter,
+    /// Reference tables that failed their checks and were not taken.
+    pub reference_reload_failures: IntCounter,
     /// Entities in feature state.
     pub state_entities: IntGauge,
     /// Bytes of the counters' state.
@@ -149,6 +151,10 @@ impl Metrics {
                 .int_gauge("zhenping_hold_budget_limit", "Holds of bad ratings allowed a day.")?,
             rule_reload_failures: make
                 .counter("zhenping_rule_reload_failures_total", "Rule sets that failed their checks.")?,
+            reference_reload_failures: make.counter(
+                "zhenping_reference_reload_failures_total",
+                "Reference tables that failed their checks.",
+            )?,
             state_entities: make.int_gauge("zhenping_state_entities", "Entities in feature state.")?,
             state_bytes: make.int_gauge("zhenping_state_bytes", "Bytes of the counters' state.")?,
             state_evictions: make

@@ -53,6 +53,26 @@ pub struct Observation {
     pub text: Option<Text>,
     /// Optional fields that were invalid (now missing) or cut.
     pub warnings: Vec<Warning>,
+    /// What its identifiers were called before the last rotation of the keys, where that is to be learnt
+    /// from this rating; `None` otherwise, and always where keys were never rotated.
+    pub former: Option<Box<FormerNames>>,
+}
+
+/// Pseudonyms of the epoch before, for the names of an [`Observation`] under which state is kept.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct FormerNames {
+    /// Of [`Rater::id`].
+    pub rater: Option<Pseudonym>,
+    /// Of [`Device::fingerprint`].
+    pub fingerprint: Option<Pseudonym>,
+    /// Of [`Network::ip`].
+    pub ip: Option<Pseudonym>,
+    /// Of [`Network::subnet`].
+    pub subnet: Option<Pseudonym>,
+    /// Of [`Service::case`].
+    pub case: Option<Pseudonym>,
+    /// Of [`Service::occasion`].
+    pub occasion: Option<Pseudonym>,
 }
 
 /// The service event that was rated. Organisation codes stay in the clear: the statistics need them.

@@ -17,10 +17,11 @@ use crate::date::UtcOffset;
 use crate::features::case::EarlierRating;
 use crate::features::direct;
 use crate::features::identity::keys_of;
-use crate::features::keys::Keys;
+use crate::features::keys::{KeyField, Keys};
+use crate::features::past::{NoPast, Past};
 use crate::features::reference::References;
 use crate::features::state::{Resolved, State, StateLimits};
-use crate::observation::Observation;
+use crate::observation::{FormerNames, Observation};
 use crate::pseudonym::{Comment, Keyring};
 use crate::rating::{self, RatingError};
 use crate::time::Instant;
@@ -39,13 +40,15 @@ pub struct Prepared {
     pub features: FeatureVector,
     /// Under which keys its events are kept, but for those that state resolves.
     pub keys: Keys,
+    /// What its identifiers were called before the last rotation of the keys, as long as that matters.
+    pub former: Option<Box<FormerNames>>,
 }
 
 impl Prepared {
     /// What step 1 makes of an observation.
     pub fn new(observation: Observation, comment: Option<Comment>, features: FeatureVector) -> Self {
         let keys = keys_of(&observation);
-        Self { observation, comment, features, keys }
+        Self { observation, comment, features, keys, former: None }
     }
 }
 
@@ -62,6 +65,11 @@ impl Preparer {
         Self { keyring, offset }
     }
 
+    /// The keys that it pseudonymises with.
+    pub fn keyring(&self) -> &Keyring {
+        &self.keyring
+    }
+
     /// Parses one rating, pseudonymises it and sets the features of the rating alone. `features` is
     /// the length of the catalogue in force ([`Ruling::catalogue`]).
     ///
@@ -69,8 +77,10 @@ impl Preparer {
     /// A required field is missing or wrong.
     pub fn prepare(&self, line: &[u8], features: usize) -> Result<Prepared, RatingError> {
         let rating = rating::parse(line)?;
-        let (observation, comment) = self.keyring.pseudonymise(rating);
-        Ok(Prepared { comment, ..again(observation, self.offset, features) })
+        let (mut observation, former, comment) = self.keyring.pseudonymise_both(rating);
+        let former = former.map(|names| Box::new(FormerNames::from(names)));
+        observation.former = former.clone();
+        Ok(Prepared { comment, former, ..again(observation, self.offset, features) })
     }
 }
 
@@ -91,6 +101,8 @@ pub struct Observed {
     pub earlier: Option<EarlierRating>,
     /// The newest event time, this rating included.
     pub watermark: Instant,
+    /// Names for lists beside `keys`: see [`crate::rules::ListKeys::renamed`].
+    pub renamed: [u64; 4],
 }
 
 /// Step 2: all state, and the rules in force.
@@ -142,7 +154,20 @@ impl Engine {
 
     /// Shows state a run of ratings, in input order, and completes their features. `found` is
     /// called for each with its position.
-    pub fn observe(&mut self, batch: &mut [&mut Prepared], mut found: impl FnMut(usize, Observed)) {
+    ///
+    /// What memory has forgotten of a case stays so: a service, which has a log to look into, calls
+    /// [`Engine::observe_with`].
+    pub fn observe(&mut self, batch: &mut [&mut Prepared], found: impl FnMut(usize, Observed)) {
+        self.observe_with(&NoPast, batch, found);
+    }
+
+    /// As [`Engine::observe`], with a log behind memory.
+    pub fn observe_with(
+        &mut self,
+        past: &dyn Past,
+        batch: &mut [&mut Prepared],
+        mut found: impl FnMut(usize, Observed),
+    ) {
         let features = self.ruling.catalogue().len();
         self.resolved.clear();
         for (i, prepared) in batch.iter().enumerate() {
@@ -156,13 +181,28 @@ impl Engine {
                 self.state.prefetch_slots(ahead);
             }
             if let Some(ahead) = self.resolved.get(i + PREFETCH_AHEAD) {
-                self.state.prefetch_entities(&batch[i + PREFETCH_AHEAD].observation, ahead);
+                self.state.prefetch_entities(ahead);
             }
             let Prepared { observation, features: vector, .. } = &mut *batch[i];
             vector.resize(features);
-            let earlier = self.state.observe(observation, &self.resolved[i], vector);
+            // The log keeps a link once: where it is learnt.
+            observation.former = self.resolved[i].entities.learnt.take();
+            let names = self.resolved[i].entities.case_names;
+            let earlier = self.state.observe(observation, &self.resolved[i], || past.case(i, names), vector);
             let keys = self.resolved[i].keys.clone();
-            found(i, Observed { keys, earlier, watermark: self.state.watermark() });
+            let renamed = renamed(&batch[i].keys, &batch[i].observation, &self.resolved[i]);
+            found(i, Observed { keys, earlier, watermark: self.state.watermark(), renamed });
         }
     }
+}
+
+/// The current names of what state keeps under a former one (device, rater, address, subnet); 0 where they
+/// are the same. A device that was linked to another one has that one's name alone.
+fn renamed(names: &Keys, o: &Observation, resolved: &Resolved) -> [u64; 4] {
+    let of = |field| Some(names.get(field)).filter(|&name| name != resolved.keys.get(field)).unwrap_or(0);
+    let device = match o.device.fingerprint {
+        Some(id) if resolved.device.key == resolved.entities.fingerprint && id.key() != resolved.device.key => id.key(),
+        _ => 0,
+    };
+    [device, of(KeyField::Rater), of(KeyField::Ip), of(KeyField::Subnet)]
 }

@@ -45,6 +45,7 @@ fn rating(id: &str, stars: u8, decision: Decision, earlier: Option<u64>) -> Rati
         network: Network::default(),
         text: None,
         warnings: Vec::new(),
+        former: None,
     };
     let outcome = Outcome {
         decision,

@@ -34,6 +34,16 @@ enum Action {
         #[arg(long)]
         early: bool,
     },
+    /// Destroys the epoch before the current one, once its names are no longer looked up: its pseudonyms
+    /// can then never be tied to anybody. The next rotation does it too.
+    Retire {
+        /// Data directory.
+        #[arg(long, value_name = "DIR")]
+        data: PathBuf,
+        /// Retire it though its names are still needed, because its key has leaked.
+        #[arg(long)]
+        early: bool,
+    },
 }
 
 /// Runs the command.
@@ -48,6 +58,12 @@ pub fn run(args: KeyArgs) -> CommandResult {
             let keys = KeyFile::rotate(&path, early)?;
             eprintln!("Rotated {}. Back it up, and restart the service.", path.display());
             eprintln!("The next rotation is due in {MIN_EPOCH_DAYS} days or later.");
+            print(&keys);
+        }
+        Action::Retire { data, early } => {
+            let path = KeyFile::in_use(&data)?;
+            let keys = KeyFile::retire(&path, early)?;
+            eprintln!("The epoch before is gone from {}. Restart the service, and destroy old backups of the file.", path.display());
             print(&keys);
         }
     }

@@ -4,6 +4,7 @@ pub mod demo;
 mod key;
 mod ledger;
 pub mod load;
+mod reference;
 mod rules;
 mod score;
 pub mod serve;
@@ -19,10 +20,9 @@ use clap::{Parser, Subcommand};
 
 use crate::config::Config;
 use crate::date::UtcOffset;
-use crate::features::engine::Limits;
 use crate::features::state::StateLimits;
 use crate::metrics::Metrics;
-use crate::service::{IntakeLimits, Options, RulesOrigin, Service};
+use crate::service::{IntakeLimits, Options, ReferenceOrigin, RulesOrigin, Service};
 
 /// What a command gives back: its exit code, or an error to print.
 pub type CommandResult = Result<ExitCode, Box<dyn std::error::Error + Send + Sync>>;
@@ -45,6 +45,7 @@ enum Command {
     Score(score::ScoreArgs),
     Simulate(simulate::SimulateArgs),
     Rules(rules::RulesArgs),
+    Reference(reference::ReferenceArgs),
     Ledger(ledger::LedgerArgs),
     Stats(stats::StatsArgs),
     Token(token::TokenArgs),
@@ -60,6 +61,7 @@ pub fn main() -> ExitCode {
         Command::Score(args) => score::run(args),
         Command::Simulate(args) => simulate::run(args),
         Command::Rules(args) => rules::run(args),
+        Command::Reference(args) => reference::run(args),
         Command::Ledger(args) => ledger::run(args),
         Command::Stats(args) => stats::run(args),
         Command::Token(args) => token::run(args),
@@ -83,6 +85,7 @@ fn open_service(
 ) -> Result<Service, Box<dyn std::error::Error + Send + Sync>> {
     let mut options = Options::new(data.to_owned(), metrics);
     options.rules = RulesOrigin::find(config.rules.directory.clone());
+    options.references = ReferenceOrigin::find(config.reference.directory.clone(), data);
     options.intake = IntakeLimits { queue: config.queue.depth, ..IntakeLimits::default() };
     options.retry_after_s = config.queue.retry_after_s;
     options.ahead_minutes = config.state.ahead_minutes;
@@ -90,12 +93,7 @@ fn open_service(
     options.bad_holds_per_day = config.holds.bad_per_day;
     options.lapse.bad_working_days = u16::try_from(config.holds.lapse_working_days)?;
     options.segment_bytes = u32::try_from(config.log.segment_mib << 20)?;
-    let bytes = config.state.memory_mib << 20;
-    options.state = StateLimits {
-        // Half for the counters, an eighth for hot keys, the rest for entities of up to 400 bytes.
-        counters: Limits { memory_bytes: bytes / 2, hot_bytes: bytes / 8 },
-        entities: bytes * 3 / 8 / 400,
-    };
+    options.state = StateLimits::within(config.state.memory_mib << 20);
     let minutes = i16::try_from(config.statistics.utc_offset_minutes)?;
     options.offset =
         UtcOffset::from_minutes(minutes).ok_or("statistics.utc_offset_minutes is out of range")?;

@@ -11,12 +11,14 @@ use bytes::Bytes;
 use indicatif::{ProgressBar, ProgressStyle};
 
 use super::CommandResult;
+use crate::features::case::MOST_IN_FLIGHT;
 use crate::log::entry::RatingEntry;
 use crate::metrics::Metrics;
 use crate::rating::MAX_RATING_BYTES;
 use crate::scoring::Ruling;
 use crate::service::{
-    Answer, Clock, Options, Output, Reply, RulesOrigin, Service, Submission, feature_values, grouped,
+    Answer, Clock, Options, Output, ReferenceOrigin, Reply, RulesOrigin, Service, Submission, feature_values,
+    grouped,
 };
 
 /// Scores a file of ratings (NDJSON) and writes a verdict per line, in order.
@@ -39,6 +41,9 @@ pub struct ScoreArgs {
     /// Rule files; by default `rules/` here if there is one, or else the shipped set.
     #[arg(long)]
     rules: Option<PathBuf>,
+    /// Reference tables [default: reference/ in the data directory, if it is there]
+    #[arg(long, value_name = "DIR")]
+    reference: Option<PathBuf>,
     /// Also writes the feature values of each rating here (NDJSON): what rules and models see.
     #[arg(long)]
     features: Option<PathBuf>,
@@ -46,7 +51,7 @@ pub struct ScoreArgs {
     #[arg(long, default_value_t = default_threads())]
     threads: usize,
     /// Ratings per batch. Verdicts don't depend on it.
-    #[arg(long, default_value_t = 512, value_parser = clap::value_parser!(u32).range(1..=65_536))]
+    #[arg(long, default_value_t = 512, value_parser = clap::value_parser!(u32).range(1..=16_384))]
     batch: u32,
 }
 
@@ -58,8 +63,11 @@ fn default_threads() -> usize {
 const CHUNK_BYTES: usize = 1 << 18;
 
 /// Batches on their way at once. Nobody waits for a single answer here, so there may be enough of
-/// them to score on while a group is made durable.
-const IN_FLIGHT: usize = 32;
+/// them to score on while a group is made durable. Fewer where they are long: state counts on what it
+/// forgets being in the log.
+fn in_flight(batch: u32) -> usize {
+    (MOST_IN_FLIGHT / batch as usize).clamp(2, 32)
+}
 
 /// Runs the command.
 ///
@@ -97,13 +105,15 @@ pub fn run(args: ScoreArgs) -> CommandResult {
     let sink = BufWriter::with_capacity(CHUNK_BYTES, sink);
     let output = Verdicts { sink, features, counts: Arc::clone(&counts) };
     let output = Arc::new(Mutex::new(output));
+    let references = ReferenceOrigin::find(args.reference, &directory);
     let mut options = Options::new(directory, Arc::new(Metrics::new()?));
+    options.references = references;
     options.rules = RulesOrigin::find(args.rules);
     options.clock = Clock::EventTime;
     options.public_key = args.data.is_none();
     options.threads = args.threads.clamp(1, 64);
     options.intake.batch = args.batch as usize;
-    options.intake.in_flight = IN_FLIGHT;
+    options.intake.in_flight = in_flight(args.batch);
     options.output = Some(Box::new(Arc::clone(&output)));
     let service = Service::open(options)?;
 

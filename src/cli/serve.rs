@@ -1,6 +1,6 @@
 //! `zhenping serve`: runs the service until it is told to stop.
 
-mod rule_files;
+mod follow;
 
 use std::io::IsTerminal;
 use std::net::SocketAddr;
@@ -44,6 +44,9 @@ pub struct ServeArgs {
     /// Configuration file (TOML).
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
+    /// Reference tables [default: the configuration's, or else reference/ in the data directory]
+    #[arg(long, value_name = "DIR")]
+    reference: Option<PathBuf>,
     /// Prints every setting with its meaning, bounds and default, and ends.
     #[arg(long)]
     print_config: bool,
@@ -75,6 +78,7 @@ where
         Some(file) => Config::read(file)?,
         None => Config::default(),
     };
+    config.reference.directory = args.reference.or(config.reference.directory);
     config.http.listen = args.listen.unwrap_or(config.http.listen);
     log_to_stderr();
 
@@ -124,11 +128,13 @@ impl<B: Backend> Server<B> {
     /// if requests were cut off after the grace.
     pub async fn run(self, listener: TcpListener) -> bool {
         let tokens = tokio::spawn(notice_tokens(Arc::clone(&self.app)));
-        let rules = tokio::spawn(rule_files::follow(Arc::clone(&self.app), self.rules_poll));
+        let rules = tokio::spawn(follow::rules(Arc::clone(&self.app), self.rules_poll));
+        let tables = tokio::spawn(follow::tables(Arc::clone(&self.app), self.rules_poll));
         let failure = tokio::spawn(stop_when_lost(Arc::clone(&self.app), Arc::clone(&self.stop)));
         let drained = server::serve(listener, Arc::clone(&self.app)).await;
         tokens.abort();
         rules.abort();
+        tables.abort();
         failure.abort();
         let backend = Arc::clone(&self.app.backend);
         if let Err(error) = tokio::task::spawn_blocking(move || backend.stop()).await {
@@ -194,11 +200,11 @@ fn banner<B: Backend>(app: &App<B>, listener: &TcpListener, data: &Path) -> Resu
     } else {
         println!("  tokens   none yet; zhenping token create --role intake --data {directory}");
     }
-    println!("  stop     Ctrl-C or SIGTERM; SIGHUP reads the rules again");
+    println!("  stop     Ctrl-C or SIGTERM; SIGHUP reads rules and reference tables again");
     Ok(())
 }
 
-/// SIGINT and SIGTERM stop, a second one at once; SIGHUP reads the rules again.
+/// SIGINT and SIGTERM stop, a second one at once; SIGHUP reads rules and reference tables again.
 async fn obey_signals<B: Backend>(app: Arc<App<B>>, stop: Arc<watch::Sender<bool>>) {
     let signals =
         (signal(SignalKind::interrupt()), signal(SignalKind::terminate()), signal(SignalKind::hangup()));
@@ -212,6 +218,7 @@ async fn obey_signals<B: Backend>(app: Arc<App<B>>, stop: Arc<watch::Sender<bool
             _ = terminate.recv() => {}
             _ = hangup.recv() => {
                 reload_rules(&app).await;
+                reload_tables(&app).await;
                 continue;
             }
         }
@@ -231,6 +238,15 @@ async fn reload_rules<B: Backend>(app: &Arc<App<B>>) {
             tracing::error!("the rules fail their checks; those in force stay\n{diagnostics}")
         }
         Err(error) => tracing::error!(%error, "reading the rules failed"),
+    }
+}
+
+async fn reload_tables<B: Backend>(app: &Arc<App<B>>) {
+    let backend = Arc::clone(&app.backend);
+    match tokio::task::spawn_blocking(move || backend.reload_references()).await {
+        Ok(Ok(in_force)) => tracing::info!(%in_force, "the reference tables were read again"),
+        Ok(Err(errors)) => tracing::error!("the reference tables in force stay: {errors}"),
+        Err(error) => tracing::error!(%error, "reading the reference tables failed"),
     }
 }
 

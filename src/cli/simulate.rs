@@ -9,7 +9,7 @@ use std::time::Duration;
 use indicatif::{ProgressBar, ProgressStyle};
 
 use super::CommandResult;
-use crate::lab::simulate::{City, Params, SCENARIOS};
+use crate::lab::simulate::{City, Params, SCENARIOS, Tables};
 use crate::time::Instant;
 
 /// Lines are handed to the system in pieces of about this size.
@@ -45,6 +45,9 @@ pub struct SimulateArgs {
     /// Where the labels go: one line per rating, in the same order.
     #[arg(long, value_name = "FILE")]
     labels: Option<PathBuf>,
+    /// Where reference tables that match the ratings go: for `score --reference` and `serve --reference`.
+    #[arg(long, value_name = "DIR")]
+    reference: Option<PathBuf>,
     /// Lists the scenarios and ends.
     #[arg(long)]
     list_scenarios: bool,
@@ -85,7 +88,14 @@ fn simulate(args: &SimulateArgs) -> Result<io::Result<()>, Box<dyn std::error::E
         Some(path) => Some(open(path)?),
         None => None,
     };
-    Ok(write(city, &mut ratings, labels.as_mut()))
+    let mut tables = args.reference.as_ref().map(|_| Tables::new(args.seed));
+    if let Err(error) = write(city, &mut ratings, labels.as_mut(), tables.as_mut()) {
+        return Ok(Err(error));
+    }
+    if let (Some(folder), Some(tables)) = (&args.reference, tables) {
+        tables.write(folder).map_err(|error| format!("writing {}: {error}", folder.display()))?;
+    }
+    Ok(Ok(()))
 }
 
 fn open(path: &Path) -> Result<Box<dyn Write>, String> {
@@ -99,7 +109,12 @@ fn open(path: &Path) -> Result<Box<dyn Write>, String> {
 }
 
 /// Writes all ratings, and their labels where wanted.
-fn write(city: City, ratings: &mut dyn Write, mut labels: Option<&mut Box<dyn Write>>) -> io::Result<()> {
+fn write(
+    city: City,
+    ratings: &mut dyn Write,
+    mut labels: Option<&mut Box<dyn Write>>,
+    mut tables: Option<&mut Tables>,
+) -> io::Result<()> {
     let progress = progress(city.expected());
     let mut rating_lines = Vec::with_capacity(PIECE_BYTES + 4_096);
     let mut label_lines = Vec::with_capacity(PIECE_BYTES + 4_096);
@@ -108,6 +123,9 @@ fn write(city: City, ratings: &mut dyn Write, mut labels: Option<&mut Box<dyn Wr
         rating.write_json(&mut rating_lines);
         rating_lines.push(b'\n');
         count += 1;
+        if let Some(tables) = &mut tables {
+            tables.note(&rating);
+        }
         if labels.is_some() {
             rating.write_label(&mut label_lines);
             label_lines.push(b'\n');

@@ -53,6 +53,16 @@ impl<V: Clone + Default> AgedMap<V> {
         Self { slots, young: 0, old: 0, half: (capacity / 2).max(1), forgotten: 0 }
     }
 
+    /// Bytes that its table takes at most, but for the moment in which it is copied, and for what the values
+    /// themselves point to.
+    pub fn most_bytes(capacity: usize) -> usize {
+        let mut slots = FEWEST_SLOTS;
+        while capacity.max(2) * 4 > slots * 3 {
+            slots *= 2;
+        }
+        slots * size_of::<Slot<V>>()
+    }
+
     /// Asks the memory for an entry that is needed some steps later.
     #[inline]
     pub fn prefetch(&self, key: u64) {
@@ -225,6 +235,15 @@ fn empty<V: Clone + Default>(slots: usize) -> Vec<Slot<V>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn its_table_takes_no_more_than_is_said() {
+        for capacity in [2, 12, 13, 1_000, 3_072, 3_073] {
+            let mut map = AgedMap::<u64>::new(capacity);
+            (1..20_000).for_each(|key| map.insert(key, key));
+            assert_eq!(map.slots.len() * size_of::<Slot<u64>>(), AgedMap::<u64>::most_bytes(capacity));
+        }
+    }
 
     #[test]
     fn it_never_holds_more_than_its_capacity_and_keeps_what_is_touched() {

@@ -53,6 +53,11 @@ impl Concentration {
         Self { counts: AgedMap::new(capacity) }
     }
 
+    /// Bytes that it takes at most.
+    pub(super) fn most_bytes(capacity: usize) -> usize {
+        AgedMap::<Decayed>::most_bytes(capacity)
+    }
+
     /// Asks the memory for a rating's counts, some steps ahead.
     pub fn prefetch(&self, keys: &Keys) {
         let places = places_of(keys);

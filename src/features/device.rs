@@ -81,6 +81,13 @@ impl DeviceLinker {
         }
     }
 
+    /// Bytes that it takes at most.
+    pub(super) fn most_bytes(capacity: usize) -> usize {
+        2 * AgedMap::<Seen>::most_bytes(capacity)
+            + AgedMap::<Decayed>::most_bytes(capacity / 8)
+            + AgedMap::<Decayed>::most_bytes(capacity / 4)
+    }
+
     /// Asks the memory for what a rating's device may be found by, some steps ahead.
     pub fn prefetch(&self, o: &Observation, keys: &Keys) {
         if let Some(id) = &o.device.fingerprint {
@@ -98,7 +105,9 @@ impl DeviceLinker {
     }
 
     /// Resolves the device of one rating and learns from it.
-    pub fn resolve(&mut self, o: &Observation, keys: &Keys) -> ResolvedDevice {
+    ///
+    /// `fingerprint` is the key of the client kit's id, 0 where absent.
+    pub fn resolve(&mut self, o: &Observation, fingerprint: u64, keys: &Keys) -> ResolvedDevice {
         let at = o.submitted_at;
         if keys.get(KeyField::Terminal) != 0 {
             return self.by_id(keys.get(KeyField::Terminal), at, None);
@@ -106,9 +115,9 @@ impl DeviceLinker {
         let hardware = o.device.hardware;
         let rarity = hardware.and_then(|h| self.learn_popularity(h, keys.get(KeyField::Subnet), at));
         let traits = self.traits_of(o, keys, rarity);
-        match o.device.fingerprint {
-            Some(id) if self.by_id.peek(id.key()).is_some() => {
-                let resolved = self.by_id(id.key(), at, rarity);
+        match Some(fingerprint).filter(|&id| id != 0) {
+            Some(id) if self.by_id.peek(id).is_some() => {
+                let resolved = self.by_id(id, at, rarity);
                 self.remember(&traits, resolved.key, at);
                 resolved
             }
@@ -125,7 +134,7 @@ impl DeviceLinker {
                         rarity,
                     },
                     (None, Some(id)) => {
-                        ResolvedDevice { key: id.key(), link: DeviceLink::New, age_days: Some(0.0), rarity }
+                        ResolvedDevice { key: id, link: DeviceLink::New, age_days: Some(0.0), rarity }
                     }
                     // Without an id, rare traits name a device of their own; common ones name none.
                     (None, None) => match traits[1] {
@@ -137,7 +146,7 @@ impl DeviceLinker {
                 };
                 if let Some(id) = id {
                     let first = linked.map_or(at, |seen| seen.first);
-                    self.by_id.insert(id.key(), Seen { device: resolved.key, first, last: at });
+                    self.by_id.insert(id, Seen { device: resolved.key, first, last: at });
                 }
                 if resolved.key != 0 {
                     self.remember(&traits, resolved.key, at);

@@ -73,6 +73,11 @@ impl UsualFields {
         Self { kinds: AgedMap::new(capacity) }
     }
 
+    /// Bytes that it takes at most.
+    pub(super) fn most_bytes(capacity: usize) -> usize {
+        AgedMap::<Usual>::most_bytes(capacity)
+    }
+
     /// Sets how many fields are missing unexpectedly, and learns from the rating.
     pub fn observe(&mut self, o: &Observation, out: &mut FeatureVector) {
         let kind = 1 + o.channel as u64 * 32 + o.entry.map_or(31, |e| e as u64);

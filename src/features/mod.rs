@@ -25,6 +25,7 @@
 //! `docs/counters.md` says what a counter promises.
 
 pub mod aged_map;
+pub mod aliases;
 mod arena;
 mod buckets;
 pub mod case;
@@ -46,6 +47,7 @@ pub mod links;
 pub mod missing;
 pub mod pace;
 mod parse;
+pub mod past;
 mod plan;
 pub mod rater;
 pub mod reference;

@@ -39,6 +39,11 @@ impl Paces {
         Self { beats: AgedMap::new(capacity) }
     }
 
+    /// Bytes that they take at most.
+    pub(super) fn most_bytes(capacity: usize) -> usize {
+        AgedMap::<Beat>::most_bytes(capacity)
+    }
+
     /// Sets how many gaps in a row resemble each other, this rating's last.
     pub fn observe(&mut self, o: &Observation, keys: &Keys, out: &mut FeatureVector) {
         if o.origin == Origin::Default {

@@ -29,6 +29,11 @@ impl Raters {
         Self { pasts: AgedMap::new(capacity) }
     }
 
+    /// Bytes that they take at most.
+    pub(super) fn most_bytes(capacity: usize) -> usize {
+        AgedMap::<Past>::most_bytes(capacity)
+    }
+
     /// Asks the memory for a rating's rater, some steps ahead.
     pub fn prefetch(&self, keys: &Keys) {
         self.pasts.prefetch(keys.get(KeyField::Rater));

@@ -6,6 +6,7 @@
 use std::sync::Arc;
 
 use super::aged_map::AgedMap;
+use super::aliases::{Aliases, Entities};
 use super::case::{Cases, EarlierRating};
 use super::concentration::{Concentration, ConcentrationCounters};
 use super::counter::CounterSet;
@@ -14,6 +15,7 @@ use super::engine::{CounterEngine, LATENESS_MS, Limits, Stats};
 use super::keys::{KeyField, Keys};
 use super::missing::UsualFields;
 use super::pace::Paces;
+use super::past::PastCase;
 use super::rater::Raters;
 use super::reference::References;
 use super::target::{TargetCounters, Targets};
@@ -45,6 +47,42 @@ impl Default for StateLimits {
     }
 }
 
+impl StateLimits {
+    /// Fewest entities, whatever the memory.
+    const FEWEST: usize = 1_024;
+
+    /// Splits so many bytes: half for counters, an eighth for hot keys, the rest for as many entities as its
+    /// maps can hold then.
+    pub fn within(bytes: usize) -> Self {
+        let (memory_bytes, hot_bytes) = (bytes / 2, bytes / 8);
+        let room = bytes - memory_bytes - hot_bytes;
+        // No map takes less than a slot of 24 bytes for an entity.
+        let (mut fits, mut too_many) = (Self::FEWEST, (room / 24).max(Self::FEWEST + 1));
+        while too_many - fits > 1 {
+            let middle = fits + (too_many - fits) / 2;
+            if Self::most_bytes(middle) <= room { fits = middle } else { too_many = middle }
+        }
+        Self { entities: fits, counters: Limits { memory_bytes, hot_bytes } }
+    }
+
+    /// Bytes that the maps of so many entities take at most, besides the counters.
+    fn most_bytes(entities: usize) -> usize {
+        Aliases::most_bytes(entities)
+            + DeviceLinker::most_bytes(entities)
+            + TextLinker::most_bytes(entities / 8)
+            + Cases::most_bytes(entities)
+            + Raters::most_bytes(entities)
+            + Targets::most_bytes(entities / 16)
+            + Concentration::most_bytes(entities)
+            + UsualFields::most_bytes(KINDS)
+            + Paces::most_bytes(entities / 8)
+            + AgedMap::<u32>::most_bytes(entities / 16)
+    }
+}
+
+/// Combinations of channel, entry and app version whose usual fields are kept.
+const KINDS: usize = 4_096;
+
 /// What state says of a rating's identity, before its features.
 #[derive(Clone, Debug)]
 pub struct Resolved {
@@ -52,11 +90,14 @@ pub struct Resolved {
     pub keys: Keys,
     /// Its device.
     pub device: ResolvedDevice,
+    /// What else it is about.
+    pub entities: Entities,
 }
 
 /// All state of the scoring path.
 #[derive(Debug)]
 pub struct State {
+    aliases: Aliases,
     devices: DeviceLinker,
     texts: TextLinker,
     cases: Cases,
@@ -86,13 +127,14 @@ impl State {
     ) -> Self {
         let entities = limits.entities;
         Self {
+            aliases: Aliases::new(entities),
             devices: DeviceLinker::new(entities),
             texts: TextLinker::new(entities / 8),
             cases: Cases::new(entities),
             raters: Raters::new(entities),
             targets: Targets::new(entities / 16, offset),
             concentration: Concentration::new(entities),
-            usual: UsualFields::new(4_096),
+            usual: UsualFields::new(KINDS),
             paces: Paces::new(entities / 8),
             traits: Traits::new(entities / 16),
             links: Links::new(entities / 16),
@@ -138,10 +180,11 @@ impl State {
     /// a whole batch may be resolved before its first is observed.
     pub fn resolve(&mut self, o: &Observation, keys: &Keys) -> Resolved {
         let mut keys = keys.clone();
-        let device = self.devices.resolve(o, &keys);
+        let entities = self.aliases.resolve(o, &mut keys);
+        let device = self.devices.resolve(o, entities.fingerprint, &keys);
         keys.set(KeyField::Device, device.key);
         keys.set(KeyField::Text, o.text.as_ref().map_or(0, |text| self.texts.resolve(text)));
-        Resolved { keys, device }
+        Resolved { keys, device, entities }
     }
 
     /// Asks the memory for what [`State::resolve`] will look at, some steps ahead.
@@ -158,10 +201,10 @@ impl State {
     }
 
     /// Asks the memory for the counters themselves and all other entities, some steps later.
-    pub fn prefetch_entities(&self, o: &Observation, resolved: &Resolved) {
+    pub fn prefetch_entities(&self, resolved: &Resolved) {
         let keys = &resolved.keys;
         self.counters.prefetch_entities(keys);
-        self.cases.prefetch(o, keys);
+        self.cases.prefetch(resolved.entities.occasion, keys);
         self.raters.prefetch(keys);
         self.targets.prefetch(keys);
         self.concentration.prefetch(keys);
@@ -169,11 +212,13 @@ impl State {
         self.links.prefetch(o, keys);
     }
 
-    /// Adds one rating and sets its state features.
+    /// Adds one rating and sets its state features. `past` reads back what memory has forgotten of its case;
+    /// it is asked where that may be.
     pub fn observe(
         &mut self,
         o: &Observation,
         resolved: &Resolved,
+        past: impl FnOnce() -> Option<PastCase>,
         out: &mut FeatureVector,
     ) -> Option<EarlierRating> {
         let at = o.submitted_at;
@@ -181,8 +226,9 @@ impl State {
             self.watermark = at;
         }
         self.watermark = self.watermark.max(at.min(Instant(self.watermark.ms() + MOST_AHEAD_MS)));
-        let earlier = self.cases.observe(o, &resolved.keys, out);
-        self.references.observe(o, &resolved.keys, out);
+        let entities = &resolved.entities;
+        let earlier = self.cases.observe(o, entities, &resolved.keys, &self.aliases, past, out);
+        self.references.observe(o, entities.fingerprint, &resolved.keys, out);
         if let Some(window_day) = self.references.window_day(o, &resolved.keys) {
             let ratings = self.window_days.entry(window_day, || 0);
             *ratings = ratings.saturating_add(1);
@@ -218,8 +264,9 @@ impl State {
     }
 
     /// Entries held by each part, for the metrics.
-    pub fn sizes(&self) -> [(&'static str, usize); 6] {
+    pub fn sizes(&self) -> [(&'static str, usize); 7] {
         [
+            ("aliases", self.aliases.len()),
             ("devices", self.devices.len()),
             ("texts", self.texts.len()),
             ("cases", self.cases.len()),
@@ -227,5 +274,24 @@ impl State {
             ("targets", self.targets.len()),
             ("concentration", self.concentration.len()),
         ]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_maps_of_as_many_entities_as_fit_keep_to_their_share_and_use_it() {
+        for mib in [64, 256, 1_024, 8_192, 65_536] {
+            let bytes = mib << 20;
+            let limits = StateLimits::within(bytes);
+            let share = bytes - bytes / 2 - bytes / 8;
+            let used = StateLimits::most_bytes(limits.entities);
+            assert!(used <= share, "{mib} MiB: {} entities take {used} of {share}", limits.entities);
+            // Tables double, so that a step may leave half of the share.
+            assert!(used * 5 > share * 2, "{mib} MiB: {} entities take {used} of {share}", limits.entities);
+            assert!(StateLimits::most_bytes(limits.entities + 1) > share);
+        }
     }
 }

@@ -127,6 +127,13 @@ impl Targets {
         }
     }
 
+    /// Bytes that they take at most.
+    pub(super) fn most_bytes(capacity: usize) -> usize {
+        AgedMap::<Target>::most_bytes(capacity)
+            + capacity * RECENT * size_of::<Trace>()
+            + AgedMap::<Baseline>::most_bytes((capacity / 4).max(16))
+    }
+
     /// Asks the memory for a rating's target and its parent, some steps ahead.
     pub fn prefetch(&self, keys: &Keys) {
         self.targets.prefetch(keys.get(KeyField::Target));

@@ -31,6 +31,11 @@ impl TextLinker {
         Self { bands: AgedMap::new(capacity * 4) }
     }
 
+    /// Bytes that it takes at most.
+    pub(super) fn most_bytes(capacity: usize) -> usize {
+        AgedMap::<Wording>::most_bytes(capacity * 4)
+    }
+
     /// Asks the memory for a comment's bands, some steps ahead.
     pub fn prefetch(&self, text: &Text) {
         if let Some(lanes) = text.minhash.filter(|_| !text.stock) {

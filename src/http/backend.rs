@@ -236,6 +236,19 @@ pub trait Backend: Send + Sync + 'static {
     /// Where the rule files are, if they are files: the directory whose changes are followed.
     fn rules_directory(&self) -> Option<PathBuf>;
 
+    /// Reads the reference tables again and takes them if they are sound; what is now in force. Blocks.
+    ///
+    /// # Errors
+    /// Everything that is wrong with them. Those in force stay.
+    fn reload_references(&self) -> Result<Value, String> {
+        Ok(serde_json::json!({ "reference": null }))
+    }
+
+    /// Where the reference tables are: the directory whose changes are followed. It need not exist.
+    fn reference_directory(&self) -> Option<PathBuf> {
+        None
+    }
+
     /// Figures of now. Does not block.
     fn live(&self) -> Live;
 

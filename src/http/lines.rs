@@ -4,7 +4,7 @@ use axum::body::Bytes;
 
 /// One line that is not empty.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Line {
+pub enum Line {
     /// Its number from 1, and its bytes without the line end.
     Whole(u64, Bytes),
     /// Its number; it is longer than allowed and its bytes are gone.
@@ -13,7 +13,7 @@ pub(super) enum Line {
 
 impl Line {
     /// Its number, from 1.
-    pub(super) fn number(&self) -> u64 {
+    pub fn number(&self) -> u64 {
         match self {
             Line::Whole(number, _) | Line::Overlong(number) => *number,
         }
@@ -22,7 +22,7 @@ impl Line {
 
 /// Keeps the beginning of a line until its end comes.
 #[derive(Debug)]
-pub(super) struct LineSplitter {
+pub struct LineSplitter {
     limit_bytes: usize,
     /// Beginning of the line whose end has not come; empty once it is overlong.
     begun: Vec<u8>,
@@ -33,18 +33,18 @@ pub(super) struct LineSplitter {
 
 impl LineSplitter {
     /// Splits into lines of at most so many bytes, the line end not counted.
-    pub(super) fn new(limit_bytes: usize) -> Self {
+    pub fn new(limit_bytes: usize) -> Self {
         Self { limit_bytes, begun: Vec::new(), overlong: false, ended: 0 }
     }
 
     /// Number of the line that is being read, from 1.
-    pub(super) fn number(&self) -> u64 {
+    pub fn number(&self) -> u64 {
         self.ended + 1
     }
 
     /// Takes a piece of the stream and appends the lines that end in it. A line that lies within the
     /// piece is not copied.
-    pub(super) fn push(&mut self, piece: &Bytes, lines: &mut Vec<Line>) {
+    pub fn push(&mut self, piece: &Bytes, lines: &mut Vec<Line>) {
         let mut start = 0;
         while let Some(length) = piece[start..].iter().position(|&byte| byte == b'\n') {
             let part = piece.slice(start..start + length);
@@ -61,7 +61,7 @@ impl LineSplitter {
     }
 
     /// Ends the stream: what has begun is the last line.
-    pub(super) fn finish(&mut self, lines: &mut Vec<Line>) {
+    pub fn finish(&mut self, lines: &mut Vec<Line>) {
         let whole = Bytes::from(std::mem::take(&mut self.begun));
         self.end(whole, lines);
     }

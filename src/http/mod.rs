@@ -12,7 +12,7 @@ pub mod backend;
 mod batch;
 mod feeds;
 mod figures;
-mod lines;
+pub mod lines;
 mod openapi;
 mod operator;
 mod page;
@@ -121,6 +121,7 @@ pub fn router<B: Backend>(app: Arc<App<B>>) -> Router {
         .route("/v1/handling", get(feeds::handling::<B>))
         .route("/v1/statistics", get(figures::statistics::<B>))
         .route("/v1/rules/reload", post(operator::reload::<B>))
+        .route("/v1/reference/reload", post(operator::reload_references::<B>))
         .route("/metrics", get(operator::metrics::<B>))
         .route("/healthz", get(operator::healthz))
         .route("/readyz", get(operator::readyz::<B>))

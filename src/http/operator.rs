@@ -79,6 +79,19 @@ pub(super) async fn reload<B: Backend>(State(app): State<Arc<App<B>>>, headers: 
     response_of(reloaded(app, &headers).await)
 }
 
+/// `POST /v1/reference/reload`: the tables in force after it, or why the new ones were not taken.
+pub(super) async fn reload_references<B: Backend>(
+    State(app): State<Arc<App<B>>>,
+    headers: HeaderMap,
+) -> Response<Body> {
+    let reloaded = async {
+        app.admit(&headers, Call::Operate).await?;
+        let in_force = app.read(|backend| backend.reload_references()).await?.map_err(Problem::tables)?;
+        Ok(json_response(json(&in_force)))
+    };
+    response_of(reloaded.await)
+}
+
 async fn reloaded<B: Backend>(app: Arc<App<B>>, headers: &HeaderMap) -> CallResult {
     app.admit(headers, Call::Operate).await?;
     let in_force = app.read(|backend| backend.reload_rules()).await?.map_err(Problem::rules)?;

@@ -159,6 +159,16 @@ impl Problem {
         )
     }
 
+    /// 422: reference tables that fail their checks.
+    pub fn tables(errors: String) -> Self {
+        Self::new(
+            StatusCode::UNPROCESSABLE_ENTITY,
+            "unsound-reference",
+            "The reference tables fail their checks; those in force stay",
+            errors,
+        )
+    }
+
     /// 422: a required field.
     fn refused(refusal: Refusal) -> Self {
         let Refusal { code, path, found, allowed, message } = refusal;

@@ -149,6 +149,20 @@ impl Backend for Service {
         }
     }
 
+    fn reload_references(&self) -> Result<Value, String> {
+        match Service::reload_references(self) {
+            Ok(version) => Ok(serde_json::json!({ "reference": version.map(|version| version.to_string()) })),
+            Err(error) => {
+                self.metrics().reference_reload_failures.inc();
+                Err(error.to_string())
+            }
+        }
+    }
+
+    fn reference_directory(&self) -> Option<PathBuf> {
+        Some(self.reference_origin().directory().to_owned())
+    }
+
     fn live(&self) -> Live {
         let metrics = self.metrics();
         self.measure_state();

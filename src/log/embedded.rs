@@ -231,6 +231,10 @@ impl Log for EmbeddedLog {
         self.find(KeyKind::Case, case_fingerprint(case), |record| Ok(record.case()?.as_ref() == Some(case)))
     }
 
+    fn find_case_fingerprint(&self, fingerprint: u64) -> Vec<u64> {
+        read(&self.shared).find(KeyKind::Case, fingerprint)
+    }
+
     fn head(&self) -> Head {
         read(&self.shared).head
     }

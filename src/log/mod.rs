@@ -76,6 +76,10 @@ pub trait Log: Send + Sync {
     /// An entry with the same fingerprint cannot be read.
     fn find_case(&self, case: &Pseudonym) -> Result<Vec<u64>, LogError>;
 
+    /// Sequences of the scored ratings of the case with this fingerprint ([`record::case_fingerprint`]),
+    /// ascending, erased ones among them. Cheap where there is none.
+    fn find_case_fingerprint(&self, fingerprint: u64) -> Vec<u64>;
+
     /// The next sequence, and the chain hash over all before it.
     fn head(&self) -> Head;
 

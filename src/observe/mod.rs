@@ -12,7 +12,7 @@ use std::borrow::Cow;
 
 use compact_str::CompactString;
 
-use crate::observation::{Network, Observation, Rater, Sent, Service, Warning};
+use crate::observation::{FormerNames, Network, Observation, Rater, Sent, Service, Warning};
 use crate::pseudonym::{Comment, EpochKeys, Form, Keyring, Kind, Pseudonym, Unusable};
 use crate::rating::{self, Rating};
 use crate::wire::Origin;
@@ -56,6 +56,13 @@ impl Identities {
     }
 }
 
+impl From<Identities> for FormerNames {
+    fn from(names: Identities) -> Self {
+        let Identities { rater, person: _, phone: _, fingerprint, ip, subnet, case, occasion } = names;
+        Self { rater, fingerprint, ip, subnet, case, occasion }
+    }
+}
+
 impl Keyring {
     /// Turns a rating into an observation under the current epoch, and its comment (if it has one)
     /// into what the vault seals.
@@ -65,8 +72,7 @@ impl Keyring {
     }
 
     /// As [`Keyring::pseudonymise`], and gives what the same identifiers were called in the epoch before,
-    /// while there is one. State that is kept under the previous name of a rater, a device or a case
-    /// is to be moved to the current one when it is next touched.
+    /// as long as anything is kept under those names ([`Keyring::linking_at`]).
     pub fn pseudonymise_both(
         &self,
         mut rating: Rating<'_>,
@@ -76,7 +82,7 @@ impl Keyring {
         let mut warnings = std::mem::take(&mut rating.warnings);
         let forms = forms(&rating, &mut warnings);
         let identities = Identities::new(self.current(), &forms);
-        let previous = self.previous().map(|keys| Identities::new(keys, &forms));
+        let previous = self.linking_at(rating.submitted_at).map(|keys| Identities::new(keys, &forms));
 
         let written = rating.comment.as_ref().filter(|comment| !comment.text.trim().is_empty());
         let text = written.map(|comment| text::observe(self, comment));
@@ -135,6 +141,7 @@ impl Keyring {
             },
             text,
             warnings,
+            former: None,
         };
         (observation, previous, comment)
     }

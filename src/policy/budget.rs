@@ -7,6 +7,9 @@ use crate::time::Instant;
 
 /// Limits how many bad ratings a day may be withheld. Beyond it the least risky are admitted.
 ///
+/// Every hold by a machine is offered: that of a first verdict, and that of a later revision (a contest of the
+/// same case, look-back). A person's is not.
+///
 /// Offers come in log order. At every moment the holds kept are the riskiest of the day's offers, as
 /// many as the budget has room for; among equals the earlier stays. A day is a civil day of the
 /// instant passed in, so a replay of the log gives the same answers. An instant before the current

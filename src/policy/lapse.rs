@@ -86,6 +86,11 @@ impl Pending {
         }
     }
 
+    /// Counts the working days of holds from now on by this calendar. Deadlines that are set stay.
+    pub fn set_calendar(&mut self, calendar: Calendar) {
+        self.calendar = calendar;
+    }
+
     /// A rating was held. One that is on hold already keeps its clock: a further hold never gives
     /// silence more time.
     pub fn hold(&mut self, rating: u64, bad: bool, since: Instant) {

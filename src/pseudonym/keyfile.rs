@@ -144,6 +144,26 @@ impl KeyFile {
         Ok(keys)
     }
 
+    /// Destroys the secret of the epoch before the current one, once nothing is looked up under its names.
+    ///
+    /// # Errors
+    ///
+    /// If there is no epoch before; if the current one is younger than [`MIN_EPOCH_DAYS`], unless `early` is
+    /// set; if the file cannot be read or replaced.
+    pub fn retire(path: &Path, early: bool) -> Result<Self, KeyError> {
+        let mut keys = Self::load(path)?;
+        if keys.epochs.len() < 2 {
+            return Err(KeyError::NothingToRetire);
+        }
+        let age_days = (now().ms() - keys.last().1.ms()) / DAY_MS;
+        if age_days < MIN_EPOCH_DAYS && !early {
+            return Err(KeyError::TooEarly { age_days });
+        }
+        keys.epochs.drain(..keys.epochs.len() - 1);
+        keys.store(path, |file| file.persist(path).map_err(|e| e.error))?;
+        Ok(keys)
+    }
+
     /// Numbers of the epochs and when they began, oldest first.
     pub fn epochs(&self) -> impl Iterator<Item = (u32, Instant)> + '_ {
         self.epochs.iter().map(|(epoch, created)| (epoch.id, *created))
@@ -151,10 +171,10 @@ impl KeyFile {
 
     /// The ring of these keys.
     pub fn into_keyring(mut self) -> Keyring {
-        let current = self.epochs.pop().map(|(epoch, _)| epoch);
+        let current = self.epochs.pop();
         let previous = self.epochs.pop().map(|(epoch, _)| epoch);
         match current {
-            Some(current) => Keyring::new(self.root, &current, previous.as_ref()),
+            Some((current, began)) => Keyring::new(self.root, &current, previous.as_ref()).begun(began),
             // Both constructors give at least one epoch.
             None => Keyring::from_master(self.root),
         }
@@ -318,7 +338,9 @@ pub enum KeyError {
     BadVariable,
     /// The keys are in the environment, where they have no epochs.
     InEnvironment,
-    /// A rotation would destroy an epoch that look-ups still need.
+    /// There is one epoch alone.
+    NothingToRetire,
+    /// It would destroy an epoch that look-ups still need.
     TooEarly {
         /// Age of the current epoch.
         age_days: i64,
@@ -356,11 +378,12 @@ impl fmt::Display for KeyError {
             Self::InEnvironment => {
                 write!(f, "the key is in {KEY_VARIABLE} and has no epochs; to rotate keys, use a key file")
             }
+            Self::NothingToRetire => f.write_str("there is one epoch alone, and it is in use: nothing to retire"),
             Self::TooEarly { age_days } => write!(
                 f,
-                "the current epoch is {age_days} days old: rotating before {MIN_EPOCH_DAYS} days destroys the \
-                 epoch before it while it is still needed to recognise cases and people; if the keys have \
-                 leaked, use --early"
+                "the current epoch is {age_days} days old: before {MIN_EPOCH_DAYS} days this destroys the epoch \
+                 before it while it is still needed to recognise cases and people; if the keys have leaked, use \
+                 --early"
             ),
         }
     }
@@ -455,6 +478,33 @@ mod tests {
         let third = KeyFile::rotate(&path, true).unwrap();
         assert_eq!(third.epochs().map(|(id, _)| id).collect::<Vec<_>>(), [2, 3]);
         assert_eq!(KeyFile::load(&path).unwrap().into_keyring().current().id(), 3);
+    }
+
+    #[test]
+    fn the_epoch_before_is_linked_for_the_retention_and_can_be_retired_then() {
+        let data = directory();
+        let path = KeyFile::path_in(data.path());
+        KeyFile::load_or_create(&path).unwrap();
+        assert!(matches!(KeyFile::retire(&path, true), Err(KeyError::NothingToRetire)));
+        let rotated = KeyFile::rotate(&path, false).unwrap();
+        let began = rotated.last().1;
+        let keyring = rotated.into_keyring();
+        let after = |days: i64| Instant(began.ms() + days * DAY_MS);
+        assert!(keyring.linking_at(after(MIN_EPOCH_DAYS - 1)).is_some());
+        assert!(keyring.linking_at(after(MIN_EPOCH_DAYS)).is_none(), "nothing is kept under its names");
+
+        assert!(matches!(KeyFile::retire(&path, false), Err(KeyError::TooEarly { age_days: 0 })));
+        let text = fs::read_to_string(&path).unwrap();
+        let long_ago = text.replace(&began.to_string(), "2020-01-01T00:00:00Z");
+        assert_ne!(text, long_ago);
+        fs::write(&path, long_ago).unwrap();
+        let retired = KeyFile::retire(&path, false).unwrap();
+        assert_eq!(retired.epochs().map(|(id, _)| id).collect::<Vec<_>>(), [2]);
+        let reloaded = KeyFile::load(&path).unwrap().into_keyring();
+        assert!(reloaded.previous().is_none());
+        assert_eq!(name_of(&reloaded), name_of(&keyring));
+        // The numbers go on.
+        assert_eq!(KeyFile::rotate(&path, false).unwrap().last().0.id, 3);
     }
 
     #[test]

@@ -8,7 +8,8 @@
 
 use zeroize::{Zeroize, ZeroizeOnDrop};
 
-use super::{Form, Kind, Pseudonym};
+use super::{Form, Kind, MIN_EPOCH_DAYS, Pseudonym};
+use crate::time::{DAY_MS, Instant};
 
 /// A visit has at most so many characters.
 const MAX_VISIT_CHARS: usize = 64;
@@ -174,6 +175,8 @@ pub struct Keyring {
     root: MasterKey,
     current: EpochKeys,
     previous: Option<EpochKeys>,
+    /// Until when names of the epoch before are linked.
+    linked_until: Option<Instant>,
     digest: MasterKey,
     text: MasterKey,
     digest_seed: u64,
@@ -189,6 +192,7 @@ impl Keyring {
         Self {
             current: EpochKeys::new(current),
             previous: previous.map(EpochKeys::new),
+            linked_until: None,
             digest: MasterKey(root.derive("zhenping 2026 digest of a rating")),
             text: MasterKey(root.derive("zhenping 2026 hash of a normalised comment")),
             digest_seed,
@@ -218,6 +222,19 @@ impl Keyring {
     /// The keys of the epoch before, while there is one.
     pub fn previous(&self) -> Option<&EpochKeys> {
         self.previous.as_ref()
+    }
+
+    /// Says when the current epoch began: its names are linked to those of the epoch before for
+    /// [`MIN_EPOCH_DAYS`], the log's retention, after which nothing is kept under those.
+    #[must_use]
+    pub fn begun(mut self, at: Instant) -> Self {
+        self.linked_until = Some(Instant(at.ms() + MIN_EPOCH_DAYS * DAY_MS));
+        self
+    }
+
+    /// The keys of the epoch before, if a rating submitted then is to be linked to what that epoch named.
+    pub fn linking_at(&self, submitted_at: Instant) -> Option<&EpochKeys> {
+        self.previous.as_ref().filter(|_| self.linked_until.is_none_or(|until| submitted_at < until))
     }
 
     /// The pseudonym of one raw identifier in the current epoch, for reference tables and lists.

@@ -32,6 +32,9 @@ pub struct ListKeys {
     pub subnet: u64,
     /// [`code_of`] the official terminal's id.
     pub terminal: u64,
+    /// Further names of the first four after a rotation of the keys, 0 where there is none: a list may have
+    /// been written under either epoch.
+    pub renamed: [u64; 4],
 }
 
 impl ListKeys {
@@ -39,6 +42,13 @@ impl ListKeys {
     fn get(&self, position: u8) -> Option<u64> {
         let keys = [self.device, self.rater, self.ip, self.subnet, self.terminal];
         keys.get(usize::from(position)).copied().filter(|&key| key != 0)
+    }
+
+    /// The other name of a key.
+    fn other(&self, value: u64) -> Option<u64> {
+        let keys = [self.device, self.rater, self.ip, self.subnet];
+        let mut pairs = keys.into_iter().zip(self.renamed);
+        pairs.find(|&(key, other)| key == value && other != 0).map(|(_, other)| other)
     }
 
     /// Sets the key at a position in [`KEYS`].
@@ -143,7 +153,9 @@ pub struct ListsAt<'a> {
 
 impl Membership for ListsAt<'_> {
     fn contains(&self, list: ListId, value: u64) -> bool {
-        self.lists.0.get(usize::from(list.0)).is_some_and(|list| list.contains(value, self.now))
+        let Some(list) = self.lists.0.get(usize::from(list.0)) else { return false };
+        let other = || self.keys.other(value).is_some_and(|other| list.contains(other, self.now));
+        list.contains(value, self.now) || other()
     }
 
     fn key(&self, key: u8) -> Option<u64> {

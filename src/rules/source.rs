@@ -127,14 +127,7 @@ pub fn shipped() -> Vec<Source> {
 pub fn version_of(sources: &[Source]) -> Version {
     let mut sorted: Vec<&Source> = sources.iter().collect();
     sorted.sort_by(|a, b| a.name.cmp(&b.name));
-    let mut hasher = blake3::Hasher::new();
-    for part in sorted.iter().flat_map(|source| [source.name.as_bytes(), source.text.as_bytes()]) {
-        hasher.update(&(part.len() as u64).to_le_bytes());
-        hasher.update(part);
-    }
-    let mut first = [0; 8];
-    first.copy_from_slice(&hasher.finalize().as_bytes()[..8]);
-    Version(first)
+    Version::of(sorted.into_iter().flat_map(|source| [source.name.as_bytes(), source.text.as_bytes()]))
 }
 
 #[cfg(test)]

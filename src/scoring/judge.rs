@@ -68,6 +68,7 @@ fn list_keys(observation: &Observation, observed: &Observed) -> ListKeys {
         ip: observed.keys.get(KeyField::Ip),
         subnet: observed.keys.get(KeyField::Subnet),
         terminal: observation.device.terminal.as_deref().map_or(0, code_of),
+        renamed: observed.renamed,
     }
 }
 

@@ -6,16 +6,18 @@ use std::sync::Arc;
 use std::sync::mpsc::Receiver;
 
 use super::answer::{Answer, Reply};
+use super::folds::is_budgeted;
 use super::intake::lock;
 use super::render;
 use super::worker::{Judged, JudgedBatch, NewRating};
-use super::{ServiceError, Shared, write};
+use super::{ServiceError, Shared, references, write};
 use crate::features::case::{EarlierRating, rating_fingerprint};
 use crate::log::entry::{
     ActivationEntry, Evidence, RatingEntry, RatingFlags, RevisionEntry, RevisionSource, Subject,
 };
 use crate::log::{EncodedRecord, Entry, Log};
 use crate::metrics::Stage;
+use crate::observation::FormerNames;
 use crate::policy::BudgetDecision;
 use crate::scoring::Ruling;
 use crate::time::Instant;
@@ -142,6 +144,12 @@ impl Committer {
             }
             Judged::Done { answer, reply } => self.group.pending.push(Pending::Done { answer, reply }),
             Judged::Activated(ruling, at) => self.activate(ruling, at),
+            Judged::Referenced(tables, at) => {
+                for entry in references::entries(&tables, at) {
+                    let record = entry.encode();
+                    self.push(record, Entry::Activation(entry));
+                }
+            }
             Judged::Tick(now) => self.lapse(now)?,
         }
         Ok(())
@@ -170,12 +178,21 @@ impl Committer {
     }
 
     fn take_new(&mut self, new: NewRating) -> Result<(), ServiceError> {
-        let NewRating { mut entry, mut record, mut body, comment, earlier, hold_earlier, ruling, reply } =
-            new;
+        let NewRating {
+            mut entry,
+            mut record,
+            mut body,
+            comment,
+            former,
+            earlier,
+            hold_earlier,
+            ruling,
+            reply,
+        } = new;
         let at = entry.outcome.scored_at;
         self.latest = self.latest.max(at);
         let sequence = self.next_sequence;
-        let earlier = self.earlier_sequence(&entry, earlier)?;
+        let earlier = self.earlier_sequence(&entry, former.as_deref(), earlier)?;
         entry.supersedes_sequence = earlier;
         let mut changed = earlier.is_some();
         let mut admit_instead = None;
@@ -218,6 +235,7 @@ impl Committer {
     fn earlier_sequence(
         &self,
         entry: &RatingEntry,
+        former: Option<&FormerNames>,
         earlier: Option<EarlierRating>,
     ) -> Result<Option<u64>, ServiceError> {
         let o = &entry.observation;
@@ -225,11 +243,13 @@ impl Committer {
             if let Some(&position) = self.group.ratings.get(&earlier.fingerprint) {
                 return Ok(Some(self.group_start() + position as u64));
             }
-            for sequence in self.shared.log.find_case(case)? {
-                let found = self.shared.log.read(sequence)?;
-                let id = found.as_ref().and_then(Entry::rating_id);
-                if id.is_some_and(|id| rating_fingerprint(id) == earlier.fingerprint) {
-                    return Ok(Some(sequence));
+            for case in [Some(*case), former.and_then(|names| names.case)].into_iter().flatten() {
+                for sequence in self.shared.log.find_case(&case)? {
+                    let found = self.shared.log.read(sequence)?;
+                    let id = found.as_ref().and_then(Entry::rating_id);
+                    if id.is_some_and(|id| rating_fingerprint(id) == earlier.fingerprint) {
+                        return Ok(Some(sequence));
+                    }
                 }
             }
         }
@@ -243,8 +263,9 @@ impl Committer {
         };
         // Whoever did not give a rating cannot take it back.
         let first = self.entry_at(sequence)?.observation;
-        let same = o.rater.id.is_some()
-            && first.rater.id == o.rater.id
+        let names = [o.rater.id, former.and_then(|names| names.rater)];
+        let same = first.rater.id.is_some()
+            && names.contains(&first.rater.id)
             && first.service.department == o.service.department;
         Ok(same.then_some(sequence))
     }
@@ -267,11 +288,14 @@ impl Committer {
     }
 
     /// Revises a rating's decision, unless it stands so already or a person decided it.
+    ///
+    /// Whatever machine holds a bad rating, its hold counts against the day's budget. Beyond it the rating
+    /// stays admitted, by a revision that says so.
     fn revise(
         &mut self,
         sequence: u64,
-        decision: Decision,
-        source: RevisionSource,
+        mut decision: Decision,
+        mut source: RevisionSource,
         code: &'static str,
         at: Instant,
     ) -> Result<(), ServiceError> {
@@ -285,6 +309,20 @@ impl Committer {
         }
         let (number, previous) = (standing.revision + 1, standing.decision);
         let mut reasons = vec![policy_reason(code)];
+        let mut admit_instead = None;
+        if is_budgeted(decision, source) && rating.observation.is_bad() {
+            match lock(&self.shared.folds).budget.offer(at, sequence, rating.outcome.risk) {
+                BudgetDecision::Keep => {}
+                BudgetDecision::AdmitOther(other) => admit_instead = Some(other),
+                BudgetDecision::AdmitThis => {
+                    (decision, source) = (Decision::Admit, RevisionSource::Lapse);
+                    reasons.insert(0, policy_reason("hold-budget"));
+                }
+            }
+        }
+        if decision != Decision::Hold {
+            lock(&self.shared.folds).budget.release(sequence);
+        }
         reasons.extend(rating.outcome.reasons.iter().cloned());
         // A machine holds an admitted rating for its case alone, which is what `duplicate` says.
         let suspicion = (decision == Decision::Hold).then_some(Suspicion::Duplicate);
@@ -308,7 +346,10 @@ impl Committer {
         let place = self.push(record, Entry::Revision(Box::new(revision)));
         self.group.revised.insert(sequence, Standing { revision: number, decision, by_person: false });
         self.group.pending.push(Pending::Revision { body, sequence: place });
-        Ok(())
+        match admit_instead {
+            Some(other) => self.revise(other, Decision::Admit, RevisionSource::Lapse, "hold-budget", at),
+            None => Ok(()),
+        }
     }
 
     fn standing_in_log(&self, rating: &RatingEntry) -> Result<Standing, ServiceError> {

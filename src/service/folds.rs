@@ -1,6 +1,8 @@
 //! What the committer folds from the entries that it appends: statistics, pending holds, the budget.
 
-use crate::log::entry::RevisionEntry;
+use super::references::{Collector, calendar_of};
+use crate::date::UtcOffset;
+use crate::log::entry::{RevisionEntry, RevisionSource};
 use crate::log::{Entry, Head};
 use crate::policy::{Budget, Pending};
 use crate::statistics::{Counted, Statistics};
@@ -19,10 +21,14 @@ pub struct Folds {
     pub budget: Budget,
     /// Bad ratings since the service started.
     pub bad_ratings: u64,
+    /// Where days begin.
+    pub offset: UtcOffset,
+    /// Reference tables on their way: their holidays make the calendar of the holds from there on.
+    pub(super) tables: Collector,
 }
 
 impl Folds {
-    /// Folds an entry that was just appended. The budget was asked before, when it was decided.
+    /// Folds an entry that was just appended. The budget knows it already: it was asked when it was decided.
     pub fn apply(&mut self, sequence: u64, entry: &Entry) {
         self.statistics.apply(&Counted::of(sequence, entry));
         if let Entry::Rating(rating) = entry {
@@ -33,17 +39,35 @@ impl Folds {
                 self.pending.hold(sequence, rating.observation.is_bad(), rating.outcome.scored_at);
             }
             Entry::Revision(revision) => self.revise(revision),
+            Entry::Activation(activation) => {
+                let tables = self.tables.take(activation);
+                if let Some(calendar) = tables.and_then(|files| calendar_of(&files, self.offset)) {
+                    self.pending.set_calendar(calendar);
+                }
+            }
             _ => {}
         }
     }
 
     /// Folds an entry that an earlier process appended.
     pub fn replay(&mut self, sequence: u64, entry: &Entry) {
-        if let Entry::Rating(rating) = entry
-            && rating.outcome.decision == Decision::Hold
-            && rating.observation.is_bad()
-        {
-            self.budget.offer(rating.outcome.scored_at, sequence, rating.outcome.risk);
+        match entry {
+            Entry::Rating(rating)
+                if rating.outcome.decision == Decision::Hold && rating.observation.is_bad() =>
+            {
+                self.budget.offer(rating.outcome.scored_at, sequence, rating.outcome.risk);
+            }
+            Entry::Revision(revision)
+                if is_budgeted(revision.decision, revision.source) && revision.rating.is_bad() =>
+            {
+                // Of erased evidence no risk is left, and its day is long over.
+                let risk = revision.evidence.as_ref().map_or(0.0, |evidence| evidence.risk);
+                self.budget.offer(revision.at, revision.rating_sequence, risk);
+            }
+            Entry::Revision(revision) if revision.decision != Decision::Hold => {
+                self.budget.release(revision.rating_sequence);
+            }
+            _ => {}
         }
         self.apply(sequence, entry);
     }
@@ -54,7 +78,6 @@ impl Folds {
             self.pending.hold(sequence, revision.rating.is_bad(), revision.at);
         } else {
             self.pending.decide(sequence);
-            self.budget.release(sequence);
         }
     }
 
@@ -62,4 +85,9 @@ impl Folds {
     pub fn pending_holds(&self) -> u64 {
         self.pending.len() as u64
     }
+}
+
+/// Whether a revision is a machine's hold, which counts against the budget if the rating is bad.
+pub(super) fn is_budgeted(decision: Decision, source: RevisionSource) -> bool {
+    decision == Decision::Hold && source != RevisionSource::Reviewer
 }

@@ -15,7 +15,9 @@ mod intake;
 mod known;
 mod latency;
 mod open;
+mod past;
 mod queries;
+mod references;
 mod render;
 mod rules;
 mod ticker;
@@ -48,6 +50,7 @@ pub use folds::Folds;
 pub use intake::{IntakeLimits, Refused};
 pub use open::ServiceError;
 pub use queries::Page;
+pub use references::ReferenceOrigin;
 pub use render::{features as feature_values, grouped};
 pub use rules::RulesOrigin;
 pub use worker::Submission;
@@ -86,6 +89,8 @@ pub struct Options {
     pub data: PathBuf,
     /// Where the rules come from.
     pub rules: RulesOrigin,
+    /// Where the reference tables come from.
+    pub references: ReferenceOrigin,
     /// What `now` is.
     pub clock: Clock,
     /// Uses the fixed, public key instead of the directory's own. For `score` without a directory.
@@ -122,6 +127,7 @@ impl Options {
     /// Defaults for a data directory: the shipped rules, the machine's clock.
     pub fn new(data: PathBuf, metrics: Arc<Metrics>) -> Self {
         Self {
+            references: ReferenceOrigin::find(None, &data),
             data,
             rules: RulesOrigin::Shipped,
             clock: Clock::Wall,
@@ -173,6 +179,9 @@ pub struct Service {
     rules: RulesOrigin,
     /// The rules that were last brought into force, or are about to be.
     asked: Mutex<Version>,
+    references: ReferenceOrigin,
+    /// Likewise the reference tables.
+    asked_references: Mutex<Option<Version>>,
 }
 
 struct Threads {

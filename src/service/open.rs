@@ -8,12 +8,15 @@ use std::thread;
 use super::commit::Committer;
 use super::known::KnownRatings;
 use super::latency::Latencies;
+use super::past::LogPast;
 use super::queries::Recent;
+use super::references::Collector;
 use super::render::AppealKey;
 use super::rules::Archive;
 use super::ticker::Ticker;
 use super::worker::Sequencer;
 use super::{Clock, Folds, Intake, Options, Service, Shared, Submission, Threads, Turnstile, worker};
+use crate::features::reference::{ReferenceErrors, References};
 use crate::log::{self, EmbeddedLog, Entry, Log, LogError, LogOptions};
 use crate::policy::{Budget, Pending};
 use crate::pseudonym::{KeyError, Keyring};
@@ -22,6 +25,7 @@ use crate::scoring::{self, Engine, Prepared, Preparer, Ruling, RulingError};
 use crate::statistics::{Settings, Statistics};
 use crate::time::MINUTE_MS;
 use crate::vault::{Vault, VaultError};
+use crate::version::Version;
 
 /// Why a service cannot start, or ended.
 #[derive(Debug)]
@@ -32,6 +36,8 @@ pub enum ServiceError {
     Source(SourceError),
     /// The rule files are wrong.
     Rules(RulingError),
+    /// The reference tables are wrong.
+    Reference(ReferenceErrors),
     /// The log.
     Log(LogError),
     /// The vault.
@@ -52,6 +58,7 @@ impl fmt::Display for ServiceError {
             Self::Key(e) => e.fmt(f),
             Self::Source(e) => e.fmt(f),
             Self::Rules(e) => e.fmt(f),
+            Self::Reference(e) => e.fmt(f),
             Self::Log(e) => e.fmt(f),
             Self::Vault(e) => e.fmt(f),
             Self::Output(e) => write!(f, "cannot write the verdicts: {e}"),
@@ -78,7 +85,8 @@ macro_rules! from {
 }
 
 from!(
-    KeyError => Key, SourceError => Source, RulingError => Rules, LogError => Log, VaultError => Vault,
+    KeyError => Key, SourceError => Source, RulingError => Rules, ReferenceErrors => Reference,
+    LogError => Log, VaultError => Vault,
     std::io::Error => Output,
 );
 
@@ -113,10 +121,12 @@ impl Service {
             budget: Budget::new(options.bad_holds_per_day, options.offset),
             bad_ratings: 0,
             head: log.head(),
+            offset: options.offset,
+            tables: Collector::default(),
         };
         let mut archive = Archive::default();
         let engine = Engine::new(Arc::clone(&ruling), options.state, options.offset);
-        let mut engine = rebuild(&log, engine, &mut folds, &mut archive)?;
+        let (mut engine, logged) = rebuild(&log, engine, &mut folds, &mut archive)?;
         folds.bad_ratings = 0;
         let activate = archive.current().map(|r| r.version()) != Some(ruling.version());
         if activate {
@@ -124,6 +134,19 @@ impl Service {
         }
         archive.activate(Arc::clone(&ruling));
         let asked = Mutex::new(ruling.version());
+        let tables = match (options.references.read(&keyring, options.offset), logged, options.clock) {
+            // A service that was restarted at night goes on with the tables that it had.
+            (Err(errors), Some(_), Clock::Wall) => {
+                options.metrics.reference_reload_failures.inc();
+                tracing::error!("the reference tables that the log has stay in force: {errors}");
+                None
+            }
+            (tables, ..) => tables?.filter(|tables| Some(tables.version()) != logged).map(Arc::new),
+        };
+        let asked_references = Mutex::new(tables.as_ref().map(|tables| tables.version()).or(logged));
+        if let Some(tables) = &tables {
+            engine.set_references(Arc::clone(tables));
+        }
 
         let limits = options.intake;
         let head = log.head().next_sequence;
@@ -157,6 +180,10 @@ impl Service {
             let submitted = shared.intake.push_all(vec![Submission::Activate(ruling)]);
             debug_assert!(submitted.is_ok(), "a new queue has room");
         }
+        if let Some(tables) = tables {
+            let submitted = shared.intake.push_all(vec![Submission::References(tables)]);
+            debug_assert!(submitted.is_ok(), "a new queue has room");
+        }
         let committer = {
             let (shared, output) = (Arc::clone(&shared), options.output);
             thread::Builder::new().name("committer".into()).spawn(move || {
@@ -178,7 +205,8 @@ impl Service {
             Clock::EventTime => None,
         };
         let threads = Mutex::new(Some(Threads { ticker, workers, committer }));
-        Ok(Self { shared, threads, rules: options.rules, asked })
+        let (rules, references) = (options.rules, options.references);
+        Ok(Self { shared, threads, rules, asked, references, asked_references })
     }
 
     /// Takes no more ratings, answers those it took, and waits until all is durable.
@@ -205,17 +233,24 @@ impl Drop for Service {
     }
 }
 
-/// Folds the whole log again: state, statistics, pending holds, the budget and the archive of rules.
+/// Folds the whole log again: state, statistics, pending holds, the budget and the archive of rules. Gives
+/// the engine, and the version of the reference tables in force.
 fn rebuild(
     log: &EmbeddedLog,
     mut engine: Engine,
     folds: &mut Folds,
     archive: &mut Archive,
-) -> Result<Engine, ServiceError> {
+) -> Result<(Engine, Option<Version>), ServiceError> {
+    let (mut tables, mut in_force) = (Collector::default(), None);
     let mut ratings: Vec<Prepared> = Vec::new();
-    let flush = |engine: &mut Engine, ratings: &mut Vec<Prepared>| {
-        engine.observe(&mut ratings.iter_mut().collect::<Vec<_>>(), |_, _| {});
+    let mut places: Vec<u64> = Vec::new();
+    let flush = |engine: &mut Engine, ratings: &mut Vec<Prepared>, places: &mut Vec<u64>| {
+        let past = LogPast::of_logged(log, places);
+        engine.observe_with(&past, &mut ratings.iter_mut().collect::<Vec<_>>(), |_, _| {});
+        past.finish()?;
         ratings.clear();
+        places.clear();
+        Ok::<(), LogError>(())
     };
     for entry in log.read_from(0)? {
         let (sequence, entry) = entry?;
@@ -223,20 +258,31 @@ fn rebuild(
         match entry {
             Entry::Rating(rating) => {
                 let features = engine.ruling().catalogue().len();
+                places.push(sequence);
                 ratings.push(scoring::again(rating.observation, engine.offset(), features));
                 if ratings.len() >= 1_024 {
-                    flush(&mut engine, &mut ratings);
+                    flush(&mut engine, &mut ratings, &mut places)?;
                 }
             }
             Entry::Activation(activation) => {
-                flush(&mut engine, &mut ratings);
+                flush(&mut engine, &mut ratings, &mut places)?;
                 if let Some(ruling) = archive.replay(&activation) {
                     engine.activate(ruling);
+                }
+                if let Some(files) = tables.take(&activation) {
+                    match References::from_log(&files, engine.offset()) {
+                        Ok(tables) => {
+                            in_force = Some(tables.version());
+                            engine.set_references(Arc::new(tables));
+                        }
+                        // As with rules: what this version of the program no longer accepts is passed over.
+                        Err(errors) => tracing::warn!(sequence, "logged tables are passed over: {errors}"),
+                    }
                 }
             }
             _ => {}
         }
     }
-    flush(&mut engine, &mut ratings);
-    Ok(engine)
+    flush(&mut engine, &mut ratings, &mut places)?;
+    Ok((engine, in_force))
 }

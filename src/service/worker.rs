@@ -10,11 +10,14 @@ use super::Shared;
 use super::answer::{Answer, Reply};
 use super::intake::Batch;
 use super::known::{Acquaintance, KnownRatings};
+use super::past::LogPast;
 use super::render;
 use crate::features::case::EarlierRating;
+use crate::features::reference::References;
 use crate::log::EncodedRecord;
 use crate::log::entry::{RatingEntry, RatingFlags};
 use crate::metrics::Stage;
+use crate::observation::FormerNames;
 use crate::rating::{ErrorCode, RatingError};
 use crate::rules::Assessment;
 use crate::scoring::{Engine, Observed, Prepared, Ruling, judge};
@@ -32,6 +35,8 @@ pub enum Submission {
     },
     /// Rules to bring into force between two ratings.
     Activate(Arc<Ruling>),
+    /// Reference tables to bring into force between two ratings.
+    References(Arc<References>),
     /// The clock went on: holds may have lapsed.
     Tick(Instant),
 }
@@ -56,6 +61,8 @@ pub enum Judged {
     },
     /// Rules came into force before the next rating.
     Activated(Arc<Ruling>, Instant),
+    /// Reference tables came into force before the next rating.
+    Referenced(Arc<References>, Instant),
     /// The clock went on.
     Tick(Instant),
 }
@@ -71,6 +78,8 @@ pub struct NewRating {
     pub body: VerdictBody,
     /// The comment, for the vault.
     pub comment: Option<crate::pseudonym::Comment>,
+    /// What its identifiers were called before the last rotation of the keys.
+    pub former: Option<Box<FormerNames>>,
     /// The rating that stood for its occasion before.
     pub earlier: Option<EarlierRating>,
     /// Code of the revision that holds that one.
@@ -104,6 +113,8 @@ enum Step {
     Rating { prepared: Box<Prepared>, reply: Reply, seen: Option<Seen> },
     /// Rules, and when they came into force.
     Activate(Arc<Ruling>, Instant),
+    /// Reference tables, and when they came into force.
+    References(Arc<References>, Instant),
     /// Nothing is left to do but to commit.
     Ready(Judged),
 }
@@ -139,6 +150,7 @@ fn prepare(shared: &Shared, submission: Submission, features: usize, now: Option
     let (line, reply) = match submission {
         Submission::Rating { line, reply } => (line, reply),
         Submission::Activate(ruling) => return Step::Activate(ruling, Instant::default()),
+        Submission::References(tables) => return Step::References(tables, Instant::default()),
         Submission::Tick(now) => return Step::Ready(Judged::Tick(now)),
     };
     let prepared = shared.preparer.prepare(&line, features).and_then(|prepared| match now {
@@ -168,13 +180,19 @@ fn observe(shared: &Shared, sequencer: &mut Sequencer, steps: &mut [Step], now: 
     steps.iter_mut().for_each(|step| meet(shared, sequencer, step));
     let mut rest = steps;
     while !rest.is_empty() {
-        let run = rest.iter().position(|step| matches!(step, Step::Activate(..))).unwrap_or(rest.len());
+        let run = rest.iter().position(|step| matches!(step, Step::Activate(..) | Step::References(..)));
+        let run = run.unwrap_or(rest.len());
         let (ratings, activation) = rest.split_at_mut(run);
-        observe_run(sequencer, ratings, now);
+        observe_run(shared, sequencer, ratings, now);
         rest = match activation.split_first_mut() {
             Some((Step::Activate(ruling, at), after)) => {
                 shared.set_feature_count(ruling.catalogue().len());
                 sequencer.engine.activate(Arc::clone(ruling));
+                *at = now.unwrap_or(sequencer.engine.state().watermark());
+                after
+            }
+            Some((Step::References(tables, at), after)) => {
+                sequencer.engine.set_references(Arc::clone(tables));
                 *at = now.unwrap_or(sequencer.engine.state().watermark());
                 after
             }
@@ -203,7 +221,7 @@ fn meet(shared: &Shared, sequencer: &mut Sequencer, step: &mut Step) {
     });
 }
 
-fn observe_run(sequencer: &mut Sequencer, steps: &mut [Step], now: Option<Instant>) {
+fn observe_run(shared: &Shared, sequencer: &mut Sequencer, steps: &mut [Step], now: Option<Instant>) {
     let (mut batch, mut sightings) = (Vec::with_capacity(steps.len()), Vec::with_capacity(steps.len()));
     for step in steps {
         if let Step::Rating { prepared, seen, .. } = step {
@@ -212,19 +230,26 @@ fn observe_run(sequencer: &mut Sequencer, steps: &mut [Step], now: Option<Instan
         }
     }
     let ruling = Arc::clone(sequencer.engine.ruling());
-    sequencer.engine.observe(&mut batch, |i, observed| {
+    let past = LogPast::of_new(&shared.log);
+    sequencer.engine.observe_with(&past, &mut batch, |i, observed| {
         let at = now.unwrap_or(observed.watermark);
         *sightings[i] = Some(Seen { observed, ruling: Arc::clone(&ruling), at });
     });
+    if let Err(error) = past.finish() {
+        shared.fail(&error);
+        // A rating that was not seen is answered as by a service that stops.
+        sightings.into_iter().for_each(|seen| *seen = None);
+    }
 }
 
 fn finish(shared: &Shared, step: Step, assessment: &mut Assessment) -> Judged {
     match step {
         Step::Ready(judged) => judged,
         Step::Activate(ruling, at) => Judged::Activated(ruling, at),
+        Step::References(tables, at) => Judged::Referenced(tables, at),
         Step::Rating { reply, seen: None, .. } => Judged::Done { answer: Answer::Stopping, reply },
         Step::Rating { prepared, reply, seen: Some(Seen { observed, ruling, at }) } => {
-            let Prepared { observation, comment, features, .. } = *prepared;
+            let Prepared { observation, comment, features, former, .. } = *prepared;
             let judgement = judge(&ruling, &observation, &features, &observed, at, assessment);
             let flags = match judgement.second_look {
                 true => RatingFlags::SECOND_LOOK,
@@ -247,6 +272,7 @@ fn finish(shared: &Shared, step: Step, assessment: &mut Assessment) -> Judged {
                 record,
                 body,
                 comment,
+                former,
                 earlier,
                 hold_earlier,
                 ruling,

@@ -16,6 +16,7 @@ const CALLS: [(&str, &str, Role); 8] = [
     ("GET", "/v1/handling", Role::Handling),
     ("GET", "/v1/statistics", Role::Statistics),
     ("POST", "/v1/rules/reload", Role::Operator),
+    ("POST", "/v1/reference/reload", Role::Operator),
     ("GET", "/live.json", Role::Operator),
 ];
 

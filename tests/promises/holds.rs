@@ -182,3 +182,48 @@ fn beyond_the_daily_budget_the_least_risky_are_admitted_and_flagged() {
     check(&server);
     server.stop();
 }
+
+/// A bad rating and another rater's praise of the same case: with no applicant known both are held.
+fn contested(case: &str) -> [String; 2] {
+    let of = |id: String, stars: u8, account: &str| {
+        let rater = format!(r#","rater":{{"account":"{account}-{case}"}}"#);
+        let service = format!(r#""service":{{"case_no":"CASE-{case}","stage":"complete","case_match":"matched","#);
+        rating(&id, stars, &rater).replace(r#""service":{"#, &service)
+    };
+    [of(format!("bad-{case}"), 1, "client"), of(format!("praise-{case}"), 5, "other")]
+}
+
+#[test]
+fn every_hold_of_a_bad_rating_by_a_machine_counts_against_the_budget() {
+    let place = Place::new();
+    let rules = place.rules(REJECT.replace("stars >= 3", "stars >= 3 && stars <= 4").as_str());
+    let config = format!("holds.bad_per_day = 1\nrules.directory = {:?}\n", rules.display().to_string());
+    let server = Server::start(&place, &config, "operator");
+    let contest = |server: &Server, case: &str| {
+        for line in contested(case) {
+            assert_eq!(server.post("/v1/ratings", line).status, 200);
+        }
+        assert_eq!(server.verdicts(&format!("praise-{case}"))[0]["decision"], "hold");
+        server.verdicts(&format!("bad-{case}")).remove(0)
+    };
+    let used = |server: &Server| {
+        let metrics = server.get("/metrics").text();
+        metrics.lines().find_map(|line| line.strip_prefix("zhenping_hold_budget_used ")).unwrap().to_owned()
+    };
+    let first = contest(&server, "1");
+    assert_eq!((&first["decision"], &first["revision"]), (&"hold".into(), &1.into()), "{first}");
+    assert_eq!(used(&server), "1", "a contest's hold counts");
+
+    let second = contest(&server, "2");
+    assert_eq!((&second["decision"], &second["revision"]), (&"admit".into(), &1.into()), "{second}");
+    let reasons = second["reasons"].to_string();
+    assert!(reasons.contains("hold-budget") && reasons.contains("case-contested"), "it is told: {second}");
+    assert_eq!(second["handling"], "proceed");
+    assert_eq!(server.verdicts("bad-1")[0]["decision"], "hold", "among equals the earlier stays");
+    server.stop();
+
+    let server = Server::start(&place, &config, "operator");
+    assert_eq!(used(&server), "1", "the budget is a fold of the log");
+    assert_eq!(contest(&server, "3")["decision"], "admit");
+    server.stop();
+}

@@ -3,10 +3,13 @@
 mod support;
 
 mod bad_lines;
+mod case_memory;
 mod holds;
 mod identical_bytes;
+mod key_rotation;
 mod keys;
 mod kill;
 mod nothing_raw;
 mod processes;
+mod reference_tables;
 mod rule_swap;

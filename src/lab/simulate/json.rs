@@ -167,8 +167,8 @@ impl Simulated {
         let mut object = Object::open(out, "rater");
         if let Some(bits) = rater.account {
             let text = object.key("account");
-            raw(text, "\"u");
-            base32(text, bits, 12);
+            text.push(b'"');
+            account_code(text, bits);
             text.push(b'"');
         }
         if let Some(number) = &rater.id_number {
@@ -214,8 +214,7 @@ impl Simulated {
         if fields.fingerprint {
             let text = object.key("fingerprint");
             text.push(b'"');
-            hex(text, (device.fingerprint >> 64) as u64);
-            hex(text, device.fingerprint as u64);
+            fingerprint_code(text, device.fingerprint);
             text.push(b'"');
         }
         if fields.details {
@@ -348,8 +347,20 @@ fn rating_id(out: &mut Vec<u8>, id: u64, submitted: i64) {
     base32(out, id, 13);
 }
 
+/// An account's id.
+pub(super) fn account_code(out: &mut Vec<u8>, bits: u64) {
+    out.push(b'u');
+    base32(out, bits, 12);
+}
+
+/// The client kit's id of a device.
+pub(super) fn fingerprint_code(out: &mut Vec<u8>, fingerprint: u128) {
+    hex(out, (fingerprint >> 64) as u64);
+    hex(out, fingerprint as u64);
+}
+
 /// `P990104-51873`: a serial number, which tells nothing of where the terminal stands.
-fn terminal_code(out: &mut Vec<u8>, terminal: Terminal) {
+pub(super) fn terminal_code(out: &mut Vec<u8>, terminal: Terminal) {
     out.push(if terminal.kiosk { b'K' } else { b'P' });
     district_code(out, terminal.district);
     // 99,991 is prime, so that no two of a district's terminals share a serial.

@@ -27,6 +27,7 @@ mod rating;
 mod scenarios;
 mod scene;
 mod schedule;
+mod tables;
 mod words;
 mod world;
 
@@ -35,6 +36,7 @@ use std::collections::VecDeque;
 pub use params::{Params, ParamsError};
 pub use rating::{Label, Simulated, Truth};
 pub use scenarios::{SCENARIOS, Scenario, find};
+pub use tables::Tables;
 
 use calendar::Rhythm;
 use ordinary::Habits;

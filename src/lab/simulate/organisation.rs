@@ -13,7 +13,7 @@ pub(super) const DISTRICTS: u64 = 16;
 /// Share of each district in the traffic.
 const DISTRICT_WEIGHTS: [u32; 16] = [14, 12, 11, 10, 9, 8, 7, 7, 6, 6, 5, 5, 4, 4, 3, 3];
 /// Halls per district: the first is large.
-const HALLS: u64 = 7;
+pub(super) const HALLS: u64 = 7;
 const HALL_WEIGHTS: [u32; 7] = [40, 14, 12, 10, 9, 8, 7];
 
 /// One kind of department: code, name, share of the traffic, matters.

@@ -143,6 +143,7 @@ pub(super) enum Purpose {
     Clerk,
     Window,
     Canvas,
+    ClosedCases,
 }
 
 /// Unfolds what somebody or something is from its number.

@@ -4,7 +4,7 @@ use super::super::codec::{DecodeError, Fields, put_bytes, put_varint, put_zigzag
 use super::super::entry::{Day, PublicRating, RatingEntry, RatingFlags};
 use super::features;
 use crate::catalogue::Catalogue;
-use crate::observation::{Device, Network, Observation, Rater, Service, Text, Warning};
+use crate::observation::{Device, FormerNames, Network, Observation, Rater, Service, Text, Warning};
 use crate::pseudonym::Pseudonym;
 use crate::time::{DAY_MS, Instant};
 use crate::verdict::{Contribution, Outcome, Version};
@@ -68,7 +68,8 @@ mod bit {
     pub const FLAGS: u8 = 44;
     pub const PERSON_IS_RATER: u8 = 45;
     pub const PHONE_IS_RATER: u8 = 46;
-    pub const ALL: u8 = 47;
+    pub const FORMER: u8 = 47;
+    pub const ALL: u8 = 48;
 }
 
 const PRESENCE_BYTES: usize = 6;
@@ -220,6 +221,17 @@ pub fn put_erasable(out: &mut Vec<u8>, entry: &RatingEntry, catalogue: &Catalogu
     }
     out.extend_from_slice(&entry.catalogue.to_le_bytes());
     features::put(out, &entry.features, catalogue);
+    if let Some(former) = observation.former.as_deref() {
+        let names = former_names(former);
+        out.push(names.iter().enumerate().fold(0, |bits, (i, name)| bits | u8::from(name.is_some()) << i));
+        put_pseudonyms(out, names);
+    }
+}
+
+/// In the order in which they stand in the record.
+fn former_names(former: &FormerNames) -> [Option<Pseudonym>; 6] {
+    let FormerNames { rater, fingerprint, ip, subnet, case, occasion } = *former;
+    [rater, fingerprint, ip, subnet, case, occasion]
 }
 
 /// Midnight UTC of the day with the number of `day`: what `submitted_at` counts from.
@@ -265,6 +277,7 @@ fn presence_of(entry: &RatingEntry) -> u64 {
     set(bit::REASONS, !entry.outcome.reasons.is_empty());
     set(bit::FLAGS, entry.flags.0 >> 8 != 0);
     set(bit::PERSON_IS_RATER, rater.person.is_some() && rater.person == rater.id);
+    set(bit::FORMER, entry.observation.former.is_some());
     set(bit::PHONE_IS_RATER, rater.phone.is_some() && rater.phone == rater.id);
     for (bit, known) in [
         (bit::VERIFIED, rater.verified),
@@ -359,6 +372,7 @@ pub fn entry(public: PublicRating, erasable: &[u8]) -> Result<RatingEntry, Decod
     let private_flags = when(has(bit::FLAGS), || fields.byte("flags"))?.unwrap_or_default();
     let catalogue = fields.u32("catalogue")?;
     let features = features::take(fields, &public)?;
+    let former = when(has(bit::FORMER), || take_former(fields))?.map(Box::new);
     fields.end("erasable part")?;
 
     Ok(RatingEntry {
@@ -409,7 +423,24 @@ pub fn entry(public: PublicRating, erasable: &[u8]) -> Result<RatingEntry, Decod
             network,
             text,
             warnings,
+            former,
         },
+    })
+}
+
+fn take_former(fields: &mut Fields<'_>) -> Result<FormerNames, DecodeError> {
+    let bits = fields.byte("former")?;
+    if bits == 0 || bits >> 6 != 0 {
+        return Err(DecodeError { field: "former", problem: "names nothing, or has an unknown bit" });
+    }
+    let mut name = |bit: u8| when(bits >> bit & 1 == 1, || pseudonym(fields, "former"));
+    Ok(FormerNames {
+        rater: name(0)?,
+        fingerprint: name(1)?,
+        ip: name(2)?,
+        subnet: name(3)?,
+        case: name(4)?,
+        occasion: name(5)?,
     })
 }
 

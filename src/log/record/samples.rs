@@ -12,7 +12,7 @@ use super::super::entry::{
 use crate::catalogue::{
     Bilingual, Catalogue, Feature, FeatureId, FeatureType, FeatureVector, Scope, builtin, code_of,
 };
-use crate::observation::{Device, Network, Observation, Rater, Service, Text, Warning};
+use crate::observation::{FormerNames, Device, Network, Observation, Rater, Service, Text, Warning};
 use crate::pseudonym::Pseudonym;
 use crate::time::{DAY_MS, Instant, MINUTE_MS};
 use crate::verdict::{Contribution, Outcome, Version};
@@ -106,6 +106,7 @@ pub fn typical(number: u64, catalogue: &Catalogue) -> RatingEntry {
         },
         text: Some(Text { exact: pseudonym("text").unwrap(), chars: 9, stock: false, minhash: None }),
         warnings: Vec::new(),
+        former: None,
     };
     let outcome = Outcome {
         decision: Decision::Admit,
@@ -253,6 +254,7 @@ prop_compose! {
         who in (rater(), device(), network()),
         text in of(text()),
         warnings in vec(warning(), 0..3),
+        former: Option<[Option<[u8; 16]>; 6]>,
     ) -> Observation {
         let (supersedes, source) = ids;
         let (submitted_at, received_at, opened_at) = times;
@@ -262,9 +264,16 @@ prop_compose! {
         Observation {
             rating_id: rating_id.into(), digest, supersedes, source, submitted_at, received_at, opened_at,
             channel, entry, stars, origin, hall_stars, aspects, tag_count, service, rater, device, network,
-            text, warnings,
+            text, warnings, former: former.and_then(former_names),
         }
     }
+}
+
+/// Names of the epoch before; `None` if there is none, as it is never logged so.
+fn former_names(names: [Option<[u8; 16]>; 6]) -> Option<Box<FormerNames>> {
+    let [rater, fingerprint, ip, subnet, case, occasion] = names.map(|name| name.map(Pseudonym));
+    let names = FormerNames { rater, fingerprint, ip, subnet, case, occasion };
+    (names != FormerNames::default()).then(|| Box::new(names))
 }
 prop_compose! {
     fn reason()(code in code(), source in select(ReasonSource::ALL), weight in -1e3_f32..1e3) -> Contribution {

@@ -1,0 +1,9 @@
+//! See `targets::lines`.
+#![no_main]
+
+#[path = "../targets.rs"]
+mod targets;
+
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
+    targets::lines(bytes);
+});

@@ -1,0 +1,9 @@
+//! See `targets::segment`.
+#![no_main]
+
+#[path = "../targets.rs"]
+mod targets;
+
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
+    targets::segment(bytes);
+});
