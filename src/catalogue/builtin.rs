@@ -47,7 +47,7 @@ pub const TRAITS: &[&str] = &[
     "applicant_unknown",
     "rater_absent",
     "account_young",
-    "account_undated",
+    "rater_many_devices",
     "unverified",
     "device_new",
     "device_absent",

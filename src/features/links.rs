@@ -20,6 +20,8 @@ use crate::observation::Observation;
 
 /// Recent ratings that are compared, per place and polarity.
 const RECENT: usize = 48;
+/// Values whose popularity is kept, and raters, devices and subnets whose past is, per target.
+const SHARED_PER_TARGET: usize = 8;
 const HALF_LIFE_DAYS: f32 = 14.0;
 /// Ratings further apart are not compared.
 const HORIZON_MINUTES: u32 = 14 * 1_440;
@@ -51,6 +53,7 @@ struct Trace {
     rater: u32,
     device: u32,
     profile: u32,
+    ip: u32,
     subnet: u32,
     text: u32,
     traits: TraitBits,
@@ -84,6 +87,7 @@ impl Ring {
 /// Digits that each agreement with this rating weighs.
 struct Digits {
     profile: f32,
+    ip: f32,
     subnet: f32,
     text: f32,
     registered: f32,
@@ -117,14 +121,21 @@ struct Past {
 impl Links {
     /// Empty state with room for about `capacity` targets.
     pub fn new(capacity: usize) -> Self {
-        Self { rings: AgedMap::new(capacity), popularity: AgedMap::new(capacity * 8), pasts: AgedMap::new(capacity * 8) }
+        Self { rings: AgedMap::new(capacity), popularity: AgedMap::new(capacity * SHARED_PER_TARGET), pasts: AgedMap::new(capacity * SHARED_PER_TARGET) }
     }
 
-    /// Asks the memory for a rating's places, some steps ahead.
-    pub fn prefetch(&self, o: &Observation, keys: &Keys) {
-        let bad = o.is_bad();
-        self.rings.prefetch(ring_key(keys, KeyField::Target, bad));
-        self.rings.prefetch(ring_key(keys, KeyField::Office, bad));
+    /// Bytes that they take at most.
+    pub(super) fn most_bytes(capacity: usize) -> usize {
+        AgedMap::<Ring>::most_bytes(capacity)
+            + capacity * RECENT * size_of::<Trace>()
+            + AgedMap::<Decayed>::most_bytes(capacity * SHARED_PER_TARGET)
+            + AgedMap::<Past>::most_bytes(capacity * SHARED_PER_TARGET)
+    }
+
+    /// Asks the memory for a rating's places, some steps ahead; nearly all ratings are good.
+    pub fn prefetch(&self, keys: &Keys) {
+        self.rings.prefetch(ring_key(keys, KeyField::Target, false));
+        self.rings.prefetch(ring_key(keys, KeyField::Office, false));
     }
 
     /// Sets the features of links, and remembers the rating.
@@ -140,6 +151,7 @@ impl Links {
             rater: keys.get(KeyField::Rater) as u32,
             device: personal(KeyField::Device),
             profile: personal(KeyField::Profile),
+            ip: personal(KeyField::Ip),
             subnet: personal(KeyField::Subnet),
             text: keys.get(KeyField::Text) as u32,
             traits: surprise.bits,
@@ -233,6 +245,7 @@ impl Links {
         };
         Digits {
             profile: share(2, u64::from(new.profile), 0.5),
+            ip: share(7, u64::from(new.ip), 0.5),
             subnet: share(3, u64::from(new.subnet), 0.5),
             text: share(4, u64::from(new.text), 0.5),
             // Three buckets lie within the days that agree.
@@ -262,7 +275,9 @@ impl Digits {
         } else if same(new.profile, old.profile) {
             digits += self.profile;
         }
-        if same(new.subnet, old.subnet) {
+        if same(new.ip, old.ip) {
+            digits += self.ip.max(self.subnet);
+        } else if same(new.subnet, old.subnet) {
             digits += self.subnet;
         }
         if same(new.text, old.text) {

@@ -76,6 +76,8 @@ impl StateLimits {
             + Concentration::most_bytes(entities)
             + UsualFields::most_bytes(KINDS)
             + Paces::most_bytes(entities / 8)
+            + Traits::most_bytes(entities / 16)
+            + Links::most_bytes(entities / 16)
             + AgedMap::<u32>::most_bytes(entities / 16)
     }
 }
@@ -208,8 +210,8 @@ impl State {
         self.raters.prefetch(keys);
         self.targets.prefetch(keys);
         self.concentration.prefetch(keys);
-        self.traits.prefetch(o, keys);
-        self.links.prefetch(o, keys);
+        self.traits.prefetch(keys);
+        self.links.prefetch(keys);
     }
 
     /// Adds one rating and sets its state features. `past` reads back what memory has forgotten of its case;

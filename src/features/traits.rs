@@ -34,7 +34,7 @@ pub enum Trait {
     ApplicantUnknown,
     RaterAbsent,
     AccountYoung,
-    AccountUndated,
+    RaterManyDevices,
     Unverified,
     DeviceNew,
     DeviceAbsent,
@@ -81,14 +81,17 @@ const HALVE_AT: f32 = 50_000.0;
 const PRIOR_EXPECTED: f32 = 4.0;
 /// A trait that at least this share of its kind carries says nothing (surprisal below 0.3).
 const LEAST_SURPRISAL: f32 = 0.3;
+/// Combinations of channel, entry point and polarity.
+const KINDS: usize = 1_024;
 /// No single trait is more surprising than this.
 const MOST_SURPRISAL: f32 = 2.5;
 
-/// Counters that two of the traits are read from, where the rule files declare them.
+/// Counters that three of the traits are read from, where the rule files declare them.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct TraitCounters {
     rater_target: Option<FeatureId>,
     device_accounts: Option<FeatureId>,
+    rater_devices: Option<FeatureId>,
 }
 
 impl TraitCounters {
@@ -97,6 +100,7 @@ impl TraitCounters {
         Self {
             rater_target: catalogue.find("rater_target.ratings_30d"),
             device_accounts: catalogue.find("device.accounts_30d"),
+            rater_devices: catalogue.find("rater.devices_30d"),
         }
     }
 }
@@ -188,15 +192,20 @@ impl Traits {
     /// Empty state with room for about `capacity` places.
     pub fn new(capacity: usize) -> Self {
         Self {
-            kinds: AgedMap::new(1_024),
+            kinds: AgedMap::new(KINDS),
             polarities: [Usual::default(), Usual::default()],
             places: AgedMap::new(capacity),
         }
     }
 
-    /// Asks the memory for a rating's places, some steps ahead.
-    pub fn prefetch(&self, o: &Observation, keys: &Keys) {
-        for place in places_of(keys, o.is_bad()) {
+    /// Bytes that they take at most.
+    pub(super) fn most_bytes(capacity: usize) -> usize {
+        AgedMap::<Usual>::most_bytes(KINDS) + AgedMap::<Tally>::most_bytes(capacity)
+    }
+
+    /// Asks the memory for a rating's places, some steps ahead; nearly all ratings are good.
+    pub fn prefetch(&self, keys: &Keys) {
+        for place in places_of(keys, false) {
             self.places.prefetch(place);
         }
     }
@@ -328,7 +337,7 @@ fn traits_of(o: &Observation, keys: &Keys, counters: TraitCounters, out: &Featur
     set(Trait::ApplicantUnknown, o.rater.is_applicant.is_none());
     set(Trait::RaterAbsent, o.rater.id.is_none());
     set(Trait::AccountYoung, out.float(f::RATER_ACCOUNT_AGE_DAYS).is_some_and(|days| days < 30.0));
-    set(Trait::AccountUndated, o.rater.id.is_some() && o.rater.registered_at.is_none());
+    set(Trait::RaterManyDevices, at_least(counters.rater_devices, 2));
     set(Trait::Unverified, o.rater.verified == Some(false));
     set(Trait::DeviceNew, !official && out.int(f::DEVICE_LINK) == Some(2));
     set(Trait::DeviceAbsent, keys.get(KeyField::Device) == 0);
