@@ -201,7 +201,11 @@ impl Engine {
 fn renamed(names: &Keys, o: &Observation, resolved: &Resolved) -> [u64; 4] {
     let of = |field| Some(names.get(field)).filter(|&name| name != resolved.keys.get(field)).unwrap_or(0);
     let device = match o.device.fingerprint {
-        Some(id) if resolved.device.key == resolved.entities.fingerprint && id.key() != resolved.device.key => id.key(),
+        Some(id)
+            if resolved.device.key == resolved.entities.fingerprint && id.key() != resolved.device.key =>
+        {
+            id.key()
+        }
         _ => 0,
     };
     [device, of(KeyField::Rater), of(KeyField::Ip), of(KeyField::Subnet)]

@@ -79,8 +79,9 @@ fn seeds(target: &str) -> Vec<Vec<u8>> {
     match target {
         "parse" | "pseudonymise" => ratings(),
         "rules" => {
-            let mut seeds: Vec<Vec<u8>> =
-                ["hard", "lists", "praise"].map(|name| file(&format!("tests/fixtures/rules/{name}.toml"))).into();
+            let mut seeds: Vec<Vec<u8>> = ["hard", "lists", "praise"]
+                .map(|name| file(&format!("tests/fixtures/rules/{name}.toml")))
+                .into();
             for name in ["counters", "malicious", "policy", "praise"] {
                 let text = String::from_utf8(file(&format!("rules/{name}.toml"))).unwrap();
                 // One table each: most rules of the shipped set refer to counters that stand elsewhere.

@@ -63,7 +63,10 @@ pub fn run(args: KeyArgs) -> CommandResult {
         Action::Retire { data, early } => {
             let path = KeyFile::in_use(&data)?;
             let keys = KeyFile::retire(&path, early)?;
-            eprintln!("The epoch before is gone from {}. Restart the service, and destroy old backups of the file.", path.display());
+            eprintln!(
+                "The epoch before is gone from {}. Restart the service, and destroy old backups of the file.",
+                path.display()
+            );
             print(&keys);
         }
     }

@@ -56,8 +56,8 @@ impl<V: Clone + Default> AgedMap<V> {
     /// Bytes that its table takes at most, but for the moment in which it is copied, and for what the values
     /// themselves point to.
     pub fn most_bytes(capacity: usize) -> usize {
-        let mut slots = FEWEST_SLOTS;
-        while capacity.max(2) * 4 > slots * 3 {
+        let (mut slots, entries) = (FEWEST_SLOTS, 2 * (capacity / 2).max(1));
+        while entries * 4 > slots * 3 {
             slots *= 2;
         }
         slots * size_of::<Slot<V>>()

@@ -127,7 +127,8 @@ mod tests {
         Keyring::new(MasterKey::new([7; 32]), &epoch(current), previous.as_ref())
     }
 
-    const LINE: &[u8] = br#"{"rating_id":"r","submitted_at":"2026-03-02T10:00:00+08:00","channel":"portal","stars":5,
+    const LINE: &[u8] =
+        br#"{"rating_id":"r","submitted_at":"2026-03-02T10:00:00+08:00","channel":"portal","stars":5,
         "service":{"matter":"M","department":"D","case_no":"C-1","stage":"complete"},"rater":{"account":"a1"},
         "device":{"fingerprint":"device-1"},"network":{"ip":"203.0.113.9"}}"#;
 

@@ -378,7 +378,9 @@ impl fmt::Display for KeyError {
             Self::InEnvironment => {
                 write!(f, "the key is in {KEY_VARIABLE} and has no epochs; to rotate keys, use a key file")
             }
-            Self::NothingToRetire => f.write_str("there is one epoch alone, and it is in use: nothing to retire"),
+            Self::NothingToRetire => {
+                f.write_str("there is one epoch alone, and it is in use: nothing to retire")
+            }
             Self::TooEarly { age_days } => write!(
                 f,
                 "the current epoch is {age_days} days old: before {MIN_EPOCH_DAYS} days this destroys the epoch \

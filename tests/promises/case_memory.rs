@@ -46,11 +46,13 @@ fn score(data: &Path, entities: usize, lines: impl Iterator<Item = (u64, String)
     let mut lines = lines.peekable();
     while lines.peek().is_some() {
         let some = lines.by_ref().take(4_096);
-        let some = some.map(|(number, line)| Submission::Rating { line: line.into(), reply: Reply::Line(number) });
+        let some =
+            some.map(|(number, line)| Submission::Rating { line: line.into(), reply: Reply::Line(number) });
         assert!(service.push(some.collect()).is_ok());
     }
     service.stop().unwrap();
-    Arc::try_unwrap(kept.0).map_or_else(|shared| shared.lock().unwrap().clone(), |only| only.into_inner().unwrap())
+    Arc::try_unwrap(kept.0)
+        .map_or_else(|shared| shared.lock().unwrap().clone(), |only| only.into_inner().unwrap())
 }
 
 #[test]
@@ -75,5 +77,10 @@ fn a_case_that_memory_has_forgotten_is_reused_and_contested_all_the_same() {
         assert_eq!(with_little, with_much);
     }
     let of = |code: &str| small.iter().filter(|verdict| verdict.contains(code)).count();
-    assert!(of("case-contested") >= 120 && of("case-repeat") >= 50, "{} {}", of("case-contested"), of("case-repeat"));
+    assert!(
+        of("case-contested") >= 120 && of("case-repeat") >= 50,
+        "{} {}",
+        of("case-contested"),
+        of("case-repeat")
+    );
 }

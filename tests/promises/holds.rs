@@ -187,7 +187,8 @@ fn beyond_the_daily_budget_the_least_risky_are_admitted_and_flagged() {
 fn contested(case: &str) -> [String; 2] {
     let of = |id: String, stars: u8, account: &str| {
         let rater = format!(r#","rater":{{"account":"{account}-{case}"}}"#);
-        let service = format!(r#""service":{{"case_no":"CASE-{case}","stage":"complete","case_match":"matched","#);
+        let service =
+            format!(r#""service":{{"case_no":"CASE-{case}","stage":"complete","case_match":"matched","#);
         rating(&id, stars, &rater).replace(r#""service":{"#, &service)
     };
     [of(format!("bad-{case}"), 1, "client"), of(format!("praise-{case}"), 5, "other")]

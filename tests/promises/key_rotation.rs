@@ -56,12 +56,13 @@ fn the_same_traffic_gives_the_same_verdicts_and_features_with_and_without_a_rota
     // A repeat is a repeat under any epoch, and other content is a conflict.
     let repeats: Vec<&str> = first.iter().copied().step_by(97).collect();
     let (again, _) = go_on(&place, &rotated, &repeats);
-    let original = |line: &String| line.split(r#","current""#).next().unwrap().trim_end_matches('}').to_owned();
+    let original =
+        |line: &String| line.split(r#","current""#).next().unwrap().trim_end_matches('}').to_owned();
     for line in &again {
         assert!(before.iter().any(|first| original(first) == original(line)), "{line}");
     }
-    let praise = first.iter().find(|line| line.contains(r#""stars":5"#)).unwrap();
-    let changed = praise.replacen(r#""stars":5"#, r#""stars":4"#, 1);
+    let praise = first.iter().find(|line| line.contains(r#""stars": 5"#)).unwrap();
+    let changed = praise.replacen(r#""stars": 5"#, r#""stars": 4"#, 1);
     assert!(go_on(&place, &rotated, &[&changed]).0[0].contains("conflict"));
 
     assert_links_are_logged_once(&rotated, &plain);
@@ -75,9 +76,8 @@ fn assert_links_are_logged_once(rotated: &PathBuf, plain: &Path) {
             Entry::Rating(rating) => Some(rating.observation),
             _ => None,
         });
-        let mut links: Vec<_> = ratings
-            .filter_map(|o| Some((o.former.as_deref()?.rater?, o.rater.id.unwrap())))
-            .collect();
+        let mut links: Vec<_> =
+            ratings.filter_map(|o| Some((o.former.as_deref()?.rater?, o.rater.id.unwrap()))).collect();
         let total = links.len();
         links.sort_unstable();
         links.dedup();

@@ -225,7 +225,7 @@ fn read_table(table: &'static Table, text: &str, builder: &mut Builder<'_>, erro
             cells.pop();
         }
         if cells.len() != columns {
-            errors.add(line, None, format!("found {} cells; the header has {columns}", cells.len()));
+            errors.add(line, None, format!("cells: found {}; the header has {columns}", cells.len()));
             continue;
         }
         if cells.iter().all(|cell| cell.is_empty()) {
@@ -271,7 +271,7 @@ fn read_header(
         }
     }
     let some = table.columns.iter().zip(&places).any(|(column, place)| !column.required && place.is_some());
-    if !some && table.columns.iter().any(|column| !column.required) {
+    if !some && errors.all.len() == before && table.columns.iter().any(|column| !column.required) {
         let names: Vec<_> = table.columns.iter().filter(|c| !c.required).map(|c| c.name).collect();
         errors.add(line, None, format!("one of the columns {} is needed", names.join(", ")));
     }

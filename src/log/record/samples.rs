@@ -12,7 +12,7 @@ use super::super::entry::{
 use crate::catalogue::{
     Bilingual, Catalogue, Feature, FeatureId, FeatureType, FeatureVector, Scope, builtin, code_of,
 };
-use crate::observation::{FormerNames, Device, Network, Observation, Rater, Service, Text, Warning};
+use crate::observation::{Device, FormerNames, Network, Observation, Rater, Service, Text, Warning};
 use crate::pseudonym::Pseudonym;
 use crate::time::{DAY_MS, Instant, MINUTE_MS};
 use crate::verdict::{Contribution, Outcome, Version};
