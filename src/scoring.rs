@@ -176,21 +176,21 @@ impl Engine {
             }
             self.resolved.push(self.state.resolve(&prepared.observation, &prepared.keys));
         }
-        for i in 0..batch.len() {
+        for (i, prepared) in batch.iter_mut().enumerate() {
             if let Some(ahead) = self.resolved.get(i + 2 * PREFETCH_AHEAD) {
                 self.state.prefetch_slots(ahead);
             }
             if let Some(ahead) = self.resolved.get(i + PREFETCH_AHEAD) {
                 self.state.prefetch_entities(ahead);
             }
-            let Prepared { observation, features: vector, .. } = &mut *batch[i];
+            let Prepared { observation, features: vector, .. } = &mut **prepared;
             vector.resize(features);
             // The log keeps a link once: where it is learnt.
             observation.former = self.resolved[i].entities.learnt.take();
             let names = self.resolved[i].entities.case_names;
             let earlier = self.state.observe(observation, &self.resolved[i], || past.case(i, names), vector);
             let keys = self.resolved[i].keys.clone();
-            let renamed = renamed(&batch[i].keys, &batch[i].observation, &self.resolved[i]);
+            let renamed = renamed(&prepared.keys, &prepared.observation, &self.resolved[i]);
             found(i, Observed { keys, earlier, watermark: self.state.watermark(), renamed });
         }
     }

@@ -187,7 +187,10 @@ impl Service {
         let committer = {
             let (shared, output) = (Arc::clone(&shared), options.output);
             thread::Builder::new().name("committer".into()).spawn(move || {
-                let ended = Committer::new(Arc::clone(&shared), output).run(&committed);
+                let run = || Committer::new(Arc::clone(&shared), output).run(&committed);
+                // Whoever waits for room or for an answer must not wait for a thread that is gone.
+                let ended = std::panic::catch_unwind(std::panic::AssertUnwindSafe(run));
+                let ended = ended.unwrap_or(Err(ServiceError::Panicked));
                 if let Err(error) = &ended {
                     shared.fail(error);
                 }

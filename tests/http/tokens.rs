@@ -8,7 +8,7 @@ use crate::client::rating;
 use crate::fake::Running;
 
 /// Calls with a body that is right, and the role that may make each besides the operator.
-const CALLS: [(&str, &str, Role); 8] = [
+const CALLS: [(&str, &str, Role); 9] = [
     ("POST", "/v1/ratings", Role::Intake),
     ("POST", "/v1/ratings/batch", Role::Intake),
     ("GET", "/v1/ratings/R-1/verdict", Role::Intake),

@@ -30,8 +30,9 @@ impl Output for Kept {
 
 fn line(id: usize, case: usize, rater: &str, stars: u8) -> String {
     let service = format!(r#""service":{{"case_no":"CASE-{case:08}","stage":"complete","#);
+    let id = format!("r-{id}-{rater}");
     let rater = format!(r#","rater":{{"account":"{rater}-{case}"}}"#);
-    rating(&format!("r-{id}-{rater}"), stars, &rater).replace(r#""service":{"#, &service)
+    rating(&id, stars, &rater).replace(r#""service":{"#, &service)
 }
 
 /// Scores lines; those numbered 0 are not kept.

@@ -1,6 +1,6 @@
 //! A rotation of the keys makes nobody a stranger.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use serde_json::Value;
 use zhenping::log::{self, Entry, LogReader};
@@ -69,7 +69,7 @@ fn the_same_traffic_gives_the_same_verdicts_and_features_with_and_without_a_rota
 }
 
 /// The former names stand in the log where they were learnt, and nowhere without a rotation.
-fn assert_links_are_logged_once(rotated: &PathBuf, plain: &Path) {
+fn assert_links_are_logged_once(rotated: &Path, plain: &Path) {
     let links = |data: &Path| {
         let log = LogReader::open(&log::directory(data)).unwrap();
         let ratings = log.read_from(0).unwrap().filter_map(|entry| match entry.unwrap().1 {

@@ -46,7 +46,8 @@ impl Tables {
                 self.helpers.insert(text(&|out| fingerprint_code(out, device.fingerprint)));
             }
             ("staff_as_client" | "own_department", _) => {
-                let registered = |bits: &u64| bits % 2 == 0 || rating.truth.scenario == "staff_as_client";
+                let registered =
+                    |bits: &u64| bits.is_multiple_of(2) || rating.truth.scenario == "staff_as_client";
                 if let Some(bits) = rating.rater.account.filter(registered) {
                     let department = text(&|out| department_code(out, office));
                     self.staff.entry(text(&|out| account_code(out, bits))).or_insert(department);
