@@ -69,6 +69,16 @@ impl Instant {
         (0..7_258_118_400_000).contains(&ms).then_some(Self(ms))
     }
 
+    /// Appends what [`fmt::Display`] writes, in quotes.
+    pub(crate) fn put_json(self, out: &mut Vec<u8>) {
+        out.push(b'"');
+        match self.0 {
+            0..7_258_118_400_000 => out.extend_from_slice(&rfc3339(self.0)),
+            _ => out.extend_from_slice(self.to_string().as_bytes()),
+        }
+        out.push(b'"');
+    }
+
     /// Milliseconds since the Unix epoch.
     pub fn ms(self) -> i64 {
         self.0

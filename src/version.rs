@@ -4,14 +4,20 @@
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Version(pub [u8; 8]);
 
-impl std::fmt::Display for Version {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+impl Version {
+    /// Its 16 hex digits.
+    pub fn digits(self) -> [u8; 16] {
         // By hand: every verdict has two, and formatting byte by byte costs ten times as much.
         const DIGITS: &[u8; 16] = b"0123456789abcdef";
-        let text: [u8; 16] = std::array::from_fn(|i| {
+        std::array::from_fn(|i| {
             let byte = self.0[i / 2];
             DIGITS[usize::from(if i % 2 == 0 { byte >> 4 } else { byte & 15 })]
-        });
-        f.write_str(std::str::from_utf8(&text).unwrap_or_default())
+        })
+    }
+}
+
+impl std::fmt::Display for Version {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(std::str::from_utf8(&self.digits()).unwrap_or_default())
     }
 }
