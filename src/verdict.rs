@@ -156,7 +156,12 @@ pub struct VerdictBody(Vec<u8>);
 impl VerdictBody {
     /// Renders all but what the place in the log decides.
     pub fn render(verdict: &Verdict<'_>) -> Self {
-        let mut json = Vec::with_capacity(512);
+        Self::render_in(Vec::new(), verdict)
+    }
+
+    /// As [`Self::render`], in an empty buffer.
+    pub fn render_in(mut json: Vec<u8>, verdict: &Verdict<'_>) -> Self {
+        json.reserve(512);
         verdict.write(&mut json);
         Self(json)
     }

@@ -219,7 +219,9 @@ impl<V: Clone + Default> AgedMap<V> {
 }
 
 fn empty<V: Clone + Default>(slots: usize) -> Vec<Slot<V>> {
-    vec![Slot::default(); slots]
+    let mut empty = super::pages::with_capacity(slots);
+    empty.resize(slots, Slot::default());
+    empty
 }
 
 #[cfg(test)]

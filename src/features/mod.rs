@@ -44,6 +44,7 @@ pub mod identity;
 pub mod keys;
 pub mod missing;
 pub mod pace;
+mod pages;
 mod parse;
 mod plan;
 pub mod rater;

@@ -269,13 +269,21 @@ fn ends_in(chunk: u64) -> u64 {
     (quote | backslash | control) & HIGH
 }
 
-impl<'de> Deserializer<'de> for &mut Plain<'de> {
-    type Error = NotPlain;
+impl<'de> Plain<'de> {
+    /// A string whose quote has been read.
+    #[inline(always)]
+    fn string<V: Visitor<'de>>(&mut self, visitor: V) -> Read<V::Value> {
+        let (run, end) = self.run()?;
+        if end == b'"' {
+            return visitor.visit_borrowed_str(run);
+        }
+        visitor.visit_string(self.escaped(run)?)
+    }
 
-    #[inline]
-    fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Read<V::Value> {
-        match self.peek().ok_or(NotPlain)? {
-            b'"' => self.deserialize_str(visitor),
+    /// A value that is no string, and begins with this byte.
+    #[inline(never)]
+    fn other<V: Visitor<'de>>(&mut self, first: u8, visitor: V) -> Read<V::Value> {
+        match first {
             b'{' => {
                 self.at += 1;
                 visitor.visit_map(Members { plain: self, first: true })
@@ -298,15 +306,29 @@ impl<'de> Deserializer<'de> for &mut Plain<'de> {
             _ => self.whole().and_then(|number| visitor.visit_u64(number)),
         }
     }
+}
 
-    #[inline]
+impl<'de> Deserializer<'de> for &mut Plain<'de> {
+    type Error = NotPlain;
+
+    // Always inlined, so that each field's reader meets its string without a detour; nearly all
+    // values are strings.
+    #[inline(always)]
+    fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Read<V::Value> {
+        match self.peek() {
+            Some(b'"') => {
+                self.at += 1;
+                self.string(visitor)
+            }
+            Some(byte) => self.other(byte, visitor),
+            None => Err(NotPlain),
+        }
+    }
+
+    #[inline(always)]
     fn deserialize_str<V: Visitor<'de>>(self, visitor: V) -> Read<V::Value> {
         self.expect(b'"')?;
-        let (run, end) = self.run()?;
-        if end == b'"' {
-            return visitor.visit_borrowed_str(run);
-        }
-        visitor.visit_string(self.escaped(run)?)
+        self.string(visitor)
     }
 
     #[inline]
@@ -347,7 +369,7 @@ impl<'de> MapAccess<'de> for Members<'_, 'de> {
         Ok(Some(key))
     }
 
-    #[inline]
+    #[inline(always)]
     fn next_value_seed<V: DeserializeSeed<'de>>(&mut self, seed: V) -> Read<V::Value> {
         seed.deserialize(&mut *self.plain)
     }

@@ -18,6 +18,7 @@ mod open;
 mod queries;
 mod render;
 mod rules;
+mod spares;
 mod ticker;
 mod worker;
 
@@ -160,6 +161,7 @@ struct Shared {
     appeals: AppealKey,
     head: watch::Sender<u64>,
     recent: Mutex<queries::Recent>,
+    spares: spares::Spares,
     metrics: Arc<Metrics>,
     latencies: latency::Latencies,
     started: std::time::Instant,

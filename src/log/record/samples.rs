@@ -127,7 +127,7 @@ pub fn typical(number: u64, catalogue: &Catalogue) -> RatingEntry {
         day: Day::of(submitted_at, Day::SHANGHAI_MS),
         supersedes_sequence: None,
         flags: RatingFlags::SECOND_LOOK,
-        observation,
+        observation: Box::new(observation),
         outcome,
     }
 }
