@@ -127,7 +127,8 @@ impl std::error::Error for CatalogueError {}
 impl Catalogue {
     /// The built-in features alone.
     pub fn builtin() -> Self {
-        let mut catalogue = Self { features: Vec::new(), by_name: HashMap::new(), floats: Default::default(), version: 0 };
+        let mut catalogue =
+            Self { features: Vec::new(), by_name: HashMap::new(), floats: Default::default(), version: 0 };
         for row in builtin::ROWS {
             let added = catalogue.add(Feature {
                 name: row.name.to_owned(),

@@ -219,9 +219,7 @@ impl<V: Clone + Default> AgedMap<V> {
 }
 
 fn empty<V: Clone + Default>(slots: usize) -> Vec<Slot<V>> {
-    let mut empty = super::pages::with_capacity(slots);
-    empty.resize(slots, Slot::default());
-    empty
+    vec![Slot::default(); slots]
 }
 
 #[cfg(test)]

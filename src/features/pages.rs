@@ -1,10 +1,12 @@
-//! Large pages for large tables.
+//! Large pages for memory that is read at random places.
 //!
-//! Tables of state are read at random places. With pages of 4 KiB nearly every look-up also misses the
-//! processor's table of pages; with pages of 2 MiB a few hundred entries of it cover all of state, and
-//! the system hands out 512 times fewer pages.
+//! With pages of 4 KiB nearly every look-up also misses the processor's table of pages; with pages of
+//! 2 MiB a few hundred entries of it cover all of state, and the system hands out 512 times fewer.
+//!
+//! It is for memory that is reserved once and taken as it fills. Of a table that doubles, each copy
+//! would be cleared in large pieces, which costs more than it saves (`docs/performance.md`).
 
-/// Tables smaller than this keep ordinary pages.
+/// What is smaller than this keeps ordinary pages.
 #[cfg(target_os = "linux")]
 const LEAST_BYTES: usize = 4 << 20;
 

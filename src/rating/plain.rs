@@ -436,12 +436,29 @@ mod tests {
 
     #[test]
     fn plain_lines_are_read_and_others_left() {
-        let line = r#" {"a": "x\u00e9\ud83d\ude00\n", "b" : [1, -2, true, false, null, {}, []],"c":{"d":""} } "#;
+        let line =
+            r#" {"a": "x\u00e9\ud83d\ude00\n", "b" : [1, -2, true, false, null, {}, []],"c":{"d":""} } "#;
         assert_eq!(plain(line), read_whole(line));
         assert!(plain(line).is_some() && skips(line));
         for other in [
-            "", "{", "{\"a\":1,}", "{\"a\":1.5}", "-0", "01", "[1 2]", "[,1]", "{\"a\" 1}", "\"\u{1}\"", "tru",
-            "\"\\ud800\"", "\"\\x\"", "{} {}", "[1}", "{1:2}", "1e5", "9999999999999999999",
+            "",
+            "{",
+            "{\"a\":1,}",
+            "{\"a\":1.5}",
+            "-0",
+            "01",
+            "[1 2]",
+            "[,1]",
+            "{\"a\" 1}",
+            "\"\u{1}\"",
+            "tru",
+            "\"\\ud800\"",
+            "\"\\x\"",
+            "{} {}",
+            "[1}",
+            "{1:2}",
+            "1e5",
+            "9999999999999999999",
         ] {
             assert_eq!(plain(other), None, "{other}");
             assert!(!skips(other) || other == "-0", "{other}");

@@ -131,7 +131,8 @@ pub fn run(shared: &Shared, committer: &SyncSender<JudgedBatch>) {
             .map(|submission| prepare(shared, submission, &mut spares, features, now))
             .collect();
         shared.turnstile.pass(number, |sequencer| observe(shared, sequencer, &mut steps, now));
-        let judged = steps.into_iter().map(|step| finish(shared, step, &mut spares, &mut assessment)).collect();
+        let judged =
+            steps.into_iter().map(|step| finish(shared, step, &mut spares, &mut assessment)).collect();
         shared.metrics.latency(Stage::Score, began.elapsed());
         let judged = JudgedBatch { number, judged, judged_at: std::time::Instant::now() };
         if committer.send(judged).is_err() {
@@ -153,21 +154,22 @@ fn prepare(
         Submission::Activate(ruling) => return Step::Activate(ruling, Instant::default()),
         Submission::Tick(now) => return Step::Ready(Judged::Tick(now)),
     };
-    let prepared = shared.preparer.prepare_in(spares.prepared(), &line, features).and_then(|prepared| match now {
-        Some(now) if prepared.observation.submitted_at.ms() - now.ms() > shared.ahead_ms => {
-            Err(RatingError {
-                code: ErrorCode::OutOfRange,
-                path: "$.submitted_at",
-                found: "a time ahead of the service's clock".into(),
-                allowed: format!(
-                    "at most {} minutes ahead of the service's clock",
-                    shared.ahead_ms / MINUTE_MS
-                )
-                .into(),
-            })
-        }
-        _ => Ok(prepared),
-    });
+    let prepared =
+        shared.preparer.prepare_in(spares.prepared(), &line, features).and_then(|prepared| match now {
+            Some(now) if prepared.observation.submitted_at.ms() - now.ms() > shared.ahead_ms => {
+                Err(RatingError {
+                    code: ErrorCode::OutOfRange,
+                    path: "$.submitted_at",
+                    found: "a time ahead of the service's clock".into(),
+                    allowed: format!(
+                        "at most {} minutes ahead of the service's clock",
+                        shared.ahead_ms / MINUTE_MS
+                    )
+                    .into(),
+                })
+            }
+            _ => Ok(prepared),
+        });
     match prepared {
         Ok(prepared) => Step::Rating { prepared, reply, seen: None },
         Err(error) => Step::Ready(Judged::Done { answer: Answer::Invalid(error), reply }),
@@ -254,16 +256,7 @@ fn finish(shared: &Shared, step: Step, spares: &mut Kept, assessment: &mut Asses
             let body = render::rating_in(spares.buffer(), &entry, &ruling, &shared.appeals);
             let record = entry.encode_in(spares.buffer(), ruling.catalogue());
             let (earlier, hold_earlier) = (observed.earlier, judgement.hold_earlier);
-            Judged::New(NewRating {
-                entry,
-                record,
-                body,
-                comment,
-                earlier,
-                hold_earlier,
-                ruling,
-                reply,
-            })
+            Judged::New(NewRating { entry, record, body, comment, earlier, hold_earlier, ruling, reply })
         }
     }
 }

@@ -55,10 +55,12 @@ pub fn put(out: &mut Vec<u8>, vector: &FeatureVector, catalogue: &Catalogue) {
     let presence = vector.presence().iter().flat_map(|word| word.to_le_bytes());
     out.extend(presence.take(len.div_ceil(8)));
 
-    let tags_at = out.len();
     let valued = || vector.presence().iter().zip(CODES).map(|(present, codes)| present & !codes);
     let values = valued().map(u64::count_ones).sum::<u32>() as usize;
-    out.resize(tags_at + values.div_ceil(4), 0);
+    let tags_at = out.len();
+    let mut tags = [0_u8; MAX_FEATURES / 4];
+    let tags_len = values.div_ceil(4);
+    out.extend_from_slice(&tags[..tags_len]);
     let mut nth = 0;
     for (word, (mut valued, floats)) in valued().zip(catalogue.floats()).enumerate() {
         while valued != 0 {
@@ -77,10 +79,11 @@ pub fn put(out: &mut Vec<u8>, vector: &FeatureVector, catalogue: &Catalogue) {
                     WHOLE
                 }
             };
-            out[tags_at + nth / 4] |= tag << (nth % 4 * 2);
+            tags[nth / 4 % tags.len()] |= tag << (nth % 4 * 2);
             nth += 1;
         }
     }
+    out[tags_at..tags_at + tags_len].copy_from_slice(&tags[..tags_len]);
 }
 
 pub fn take(fields: &mut Fields<'_>, rating: &PublicRating) -> Result<FeatureVector, DecodeError> {

@@ -304,7 +304,15 @@ pub fn any_rating() -> impl Strategy<Value = RatingEntry> {
             }
             set_codes(&mut features, &observation);
             let (catalogue, day, flags) = (catalogue.version(), Day(day), RatingFlags(flags));
-            RatingEntry { observation, outcome, features, catalogue, day, supersedes_sequence, flags }
+            RatingEntry {
+                observation: Box::new(observation),
+                outcome,
+                features,
+                catalogue,
+                day,
+                supersedes_sequence,
+                flags,
+            }
         },
     )
 }
