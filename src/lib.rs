@@ -23,6 +23,10 @@ pub mod wire;
 
 pub mod version;
 
+mod json;
+
+mod hashed;
+
 pub mod rating;
 
 pub mod pseudonym;

@@ -33,7 +33,7 @@ pub use ruling::{Ruling, RulingError};
 #[derive(Debug)]
 pub struct Prepared {
     /// The rating without a raw identifier.
-    pub observation: Observation,
+    pub observation: Box<Observation>,
     /// Its comment, for the vault alone.
     pub comment: Option<Comment>,
     /// Its features; those that come from state are missing until it is observed.
@@ -46,7 +46,7 @@ pub struct Prepared {
 
 impl Prepared {
     /// What step 1 makes of an observation.
-    pub fn new(observation: Observation, comment: Option<Comment>, features: FeatureVector) -> Self {
+    pub fn new(observation: Box<Observation>, comment: Option<Comment>, features: FeatureVector) -> Self {
         let keys = keys_of(&observation);
         Self { observation, comment, features, keys, former: None }
     }
@@ -76,17 +76,49 @@ impl Preparer {
     /// # Errors
     /// A required field is missing or wrong.
     pub fn prepare(&self, line: &[u8], features: usize) -> Result<Prepared, RatingError> {
+        self.prepare_in(Spare::default(), line, features)
+    }
+
+    /// As [`Preparer::prepare`], in the memory of a rating that is done.
+    ///
+    /// # Errors
+    /// As [`Preparer::prepare`].
+    pub fn prepare_in(&self, spare: Spare, line: &[u8], features: usize) -> Result<Prepared, RatingError> {
         let rating = rating::parse(line)?;
         let (mut observation, former, comment) = self.keyring.pseudonymise_both(rating);
         let former = former.map(|names| Box::new(FormerNames::from(names)));
         observation.former = former.clone();
-        Ok(Prepared { comment, former, ..again(observation, self.offset, features) })
+        let observation = match spare.observation {
+            Some(mut place) => {
+                *place = observation;
+                place
+            }
+            None => Box::new(observation),
+        };
+        let mut vector = spare.features;
+        vector.reset(features);
+        direct::observe(&observation, self.offset, &mut vector);
+        Ok(Prepared { former, ..Prepared::new(observation, comment, vector) })
+    }
+}
+
+/// Memory that a rating was prepared in, for another one.
+#[derive(Debug, Default)]
+pub struct Spare {
+    observation: Option<Box<Observation>>,
+    features: FeatureVector,
+}
+
+impl Spare {
+    /// What a rating that is done leaves behind.
+    pub fn new(observation: Box<Observation>, features: FeatureVector) -> Self {
+        Self { observation: Some(observation), features }
     }
 }
 
 /// What [`Preparer::prepare`] made of a rating that the log holds: replay shows state the same features
 /// as the first time, and none that came from state then.
-pub fn again(observation: Observation, offset: UtcOffset, features: usize) -> Prepared {
+pub fn again(observation: Box<Observation>, offset: UtcOffset, features: usize) -> Prepared {
     let mut features = FeatureVector::new(features);
     direct::observe(&observation, offset, &mut features);
     Prepared::new(observation, None, features)

@@ -2,8 +2,8 @@
 //! `docs/contract/verdict.schema.json`.
 
 use compact_str::CompactString;
-use serde::Serialize;
 
+use crate::json::{put_name, put_rounded, put_text, put_whole};
 use crate::observation::Warning;
 use crate::time::Instant;
 use crate::wire::{Decision, ReasonSource, Suspicion};
@@ -41,20 +41,17 @@ pub struct Contribution {
 }
 
 /// One verdict as it goes over the wire.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Verdict<'a> {
     /// The rating.
     pub rating_id: &'a str,
     /// 0 is the inline answer.
     pub revision: u32,
     /// `admit`, `hold` or `reject`.
-    #[serde(serialize_with = "name_of_decision")]
     pub decision: Decision,
     /// `proceed` for every bad rating, absent otherwise.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub handling: Option<&'static str>,
     /// What it is suspected of.
-    #[serde(serialize_with = "name_of_suspicion")]
     pub suspicion: Option<Suspicion>,
     /// Probability that the rating is not genuine, rounded to 4 digits.
     pub risk: f64,
@@ -63,20 +60,92 @@ pub struct Verdict<'a> {
     /// The campaign it belongs to.
     pub campaign: Option<&'a str>,
     /// Version of the rule set.
-    #[serde(serialize_with = "display")]
     pub rules: Version,
     /// Version of the model.
-    #[serde(serialize_with = "display")]
     pub model: Version,
     /// When it was scored.
-    #[serde(serialize_with = "display")]
     pub scored_at: Instant,
     /// Optional fields that were ignored or cut.
-    #[serde(skip_serializing_if = "<[_]>::is_empty", serialize_with = "warnings")]
     pub warnings: &'a [Warning],
     /// Reference to appeal with, for a hold or a rejection.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub appeal: Option<String>,
+}
+
+impl Verdict<'_> {
+    /// Appends it as JSON, its fields in the contract's order.
+    fn write(&self, out: &mut Vec<u8>) {
+        let Self {
+            rating_id,
+            revision,
+            decision,
+            handling,
+            suspicion,
+            risk,
+            reasons,
+            campaign,
+            rules,
+            model,
+            scored_at,
+            warnings,
+            appeal,
+        } = self;
+        out.extend_from_slice(b"{\"rating_id\":");
+        put_text(out, rating_id);
+        out.extend_from_slice(b",\"revision\":");
+        put_whole(out, (*revision).into());
+        out.extend_from_slice(b",\"decision\":");
+        put_name(out, decision.name().as_bytes());
+        if let Some(handling) = handling {
+            out.extend_from_slice(b",\"handling\":");
+            put_name(out, handling.as_bytes());
+        }
+        out.extend_from_slice(b",\"suspicion\":");
+        match suspicion {
+            Some(suspicion) => put_name(out, suspicion.name().as_bytes()),
+            None => out.extend_from_slice(b"null"),
+        }
+        out.extend_from_slice(b",\"risk\":");
+        put_rounded(out, *risk);
+        out.extend_from_slice(b",\"reasons\":[");
+        put_all(out, reasons, |out, reason| reason.write(out));
+        out.extend_from_slice(b"],\"campaign\":");
+        match campaign {
+            Some(campaign) => put_text(out, campaign),
+            None => out.extend_from_slice(b"null"),
+        }
+        out.extend_from_slice(b",\"rules\":");
+        put_name(out, &rules.digits());
+        out.extend_from_slice(b",\"model\":");
+        put_name(out, &model.digits());
+        out.extend_from_slice(b",\"scored_at\":");
+        scored_at.put_json(out);
+        if !warnings.is_empty() {
+            out.extend_from_slice(b",\"warnings\":[");
+            put_all(out, warnings, |out, warning| {
+                out.extend_from_slice(b"{\"path\":");
+                put_text(out, &warning.path);
+                out.extend_from_slice(b",\"text\":");
+                put_text(out, &warning.text);
+                out.push(b'}');
+            });
+            out.push(b']');
+        }
+        if let Some(appeal) = appeal {
+            out.extend_from_slice(b",\"appeal\":");
+            put_text(out, appeal);
+        }
+        out.push(b'}');
+    }
+}
+
+/// Appends items with commas between them.
+fn put_all<T>(out: &mut Vec<u8>, items: &[T], put: impl Fn(&mut Vec<u8>, &T)) {
+    for (i, item) in items.iter().enumerate() {
+        if i > 0 {
+            out.push(b',');
+        }
+        put(out, item);
+    }
 }
 
 /// A verdict's JSON that waits for its sequence: rendering runs in parallel, before the log gives it
@@ -87,12 +156,13 @@ pub struct VerdictBody(Vec<u8>);
 impl VerdictBody {
     /// Renders all but what the place in the log decides.
     pub fn render(verdict: &Verdict<'_>) -> Self {
-        let mut json = Vec::with_capacity(512);
-        // Writing to memory does not fail, and a verdict has string keys only; an empty body would
-        // be no JSON, which `finish` makes visible rather than hide.
-        if serde_json::to_writer(&mut json, verdict).is_err() {
-            json.clear();
-        }
+        Self::render_in(Vec::new(), verdict)
+    }
+
+    /// As [`Self::render`], in an empty buffer.
+    pub fn render_in(mut json: Vec<u8>, verdict: &Verdict<'_>) -> Self {
+        json.reserve(512);
+        verdict.write(&mut json);
         Self(json)
     }
 
@@ -100,24 +170,26 @@ impl VerdictBody {
     pub fn finish(self, sequence: u64, current: Option<Current>) -> Vec<u8> {
         let mut json = self.0;
         json.pop();
-        let mut append = |text: &str| json.extend_from_slice(text.as_bytes());
-        append(",\"sequence\":");
-        append(&sequence.to_string());
+        json.extend_from_slice(b",\"sequence\":");
+        put_whole(&mut json, sequence);
         if let Some(Current { revision, decision }) = current {
-            append(&format!(",\"current\":{{\"revision\":{revision},\"decision\":\"{}\"}}", decision.name()));
+            json.extend_from_slice(b",\"current\":{\"revision\":");
+            put_whole(&mut json, revision.into());
+            json.extend_from_slice(b",\"decision\":");
+            put_name(&mut json, decision.name().as_bytes());
+            json.push(b'}');
         }
-        append("}");
+        json.push(b'}');
         json
     }
 }
 
 /// One reason as it goes over the wire.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Reason<'a> {
     /// Stable id.
     pub code: &'a str,
     /// Where it comes from.
-    #[serde(serialize_with = "name_of_source")]
     pub source: ReasonSource,
     /// Share in the risk, in log-odds, rounded to 4 digits.
     pub weight: f64,
@@ -125,6 +197,23 @@ pub struct Reason<'a> {
     pub text: String,
     /// The same in English.
     pub text_en: String,
+}
+
+impl Reason<'_> {
+    fn write(&self, out: &mut Vec<u8>) {
+        let Self { code, source, weight, text, text_en } = self;
+        out.extend_from_slice(b"{\"code\":");
+        put_text(out, code);
+        out.extend_from_slice(b",\"source\":");
+        put_name(out, source.name().as_bytes());
+        out.extend_from_slice(b",\"weight\":");
+        put_rounded(out, *weight);
+        out.extend_from_slice(b",\"text\":");
+        put_text(out, text);
+        out.extend_from_slice(b",\"text_en\":");
+        put_text(out, text_en);
+        out.push(b'}');
+    }
 }
 
 /// The revision and decision that stand now.
@@ -139,32 +228,4 @@ pub struct Current {
 /// Rounds to 4 decimal digits, so that a figure reads well and prints the same everywhere.
 pub fn rounded(value: f32) -> f64 {
     (f64::from(value) * 1e4).round() / 1e4
-}
-
-fn display<T: std::fmt::Display, S: serde::Serializer>(value: &T, s: S) -> Result<S::Ok, S::Error> {
-    s.collect_str(value)
-}
-
-fn name_of_decision<S: serde::Serializer>(value: &Decision, s: S) -> Result<S::Ok, S::Error> {
-    s.serialize_str(value.name())
-}
-
-fn name_of_source<S: serde::Serializer>(value: &ReasonSource, s: S) -> Result<S::Ok, S::Error> {
-    s.serialize_str(value.name())
-}
-
-fn name_of_suspicion<S: serde::Serializer>(value: &Option<Suspicion>, s: S) -> Result<S::Ok, S::Error> {
-    match value {
-        Some(suspicion) => s.serialize_some(suspicion.name()),
-        None => s.serialize_none(),
-    }
-}
-
-fn warnings<S: serde::Serializer>(value: &&[Warning], s: S) -> Result<S::Ok, S::Error> {
-    #[derive(Serialize)]
-    struct Row<'a> {
-        path: &'a str,
-        text: &'a str,
-    }
-    s.collect_seq(value.iter().map(|w| Row { path: &w.path, text: &w.text }))
 }

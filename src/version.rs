@@ -17,16 +17,20 @@ impl Version {
         first.copy_from_slice(&hasher.finalize().as_bytes()[..8]);
         Self(first)
     }
+
+    /// Its 16 hex digits.
+    pub fn digits(self) -> [u8; 16] {
+        // By hand: every verdict has two, and formatting byte by byte costs ten times as much.
+        const DIGITS: &[u8; 16] = b"0123456789abcdef";
+        std::array::from_fn(|i| {
+            let byte = self.0[i / 2];
+            DIGITS[usize::from(if i % 2 == 0 { byte >> 4 } else { byte & 15 })]
+        })
+    }
 }
 
 impl std::fmt::Display for Version {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        // By hand: every verdict has two, and formatting byte by byte costs ten times as much.
-        const DIGITS: &[u8; 16] = b"0123456789abcdef";
-        let text: [u8; 16] = std::array::from_fn(|i| {
-            let byte = self.0[i / 2];
-            DIGITS[usize::from(if i % 2 == 0 { byte >> 4 } else { byte & 15 })]
-        });
-        f.write_str(std::str::from_utf8(&text).unwrap_or_default())
+        f.write_str(std::str::from_utf8(&self.digits()).unwrap_or_default())
     }
 }

@@ -57,7 +57,7 @@ fn rating(id: &str, stars: u8, decision: Decision, earlier: Option<u64>) -> Rati
         scored_at: submitted_at,
     };
     RatingEntry {
-        observation,
+        observation: Box::new(observation),
         outcome,
         features: FeatureVector::new(Catalogue::builtin().len()),
         catalogue: Catalogue::builtin().version(),

@@ -99,6 +99,8 @@ pub struct Feature {
 pub struct Catalogue {
     features: Vec<Feature>,
     by_name: HashMap<String, FeatureId>,
+    /// A bit for each feature of type [`FeatureType::Float`].
+    floats: [u64; MAX_FEATURES / 64],
     version: u64,
 }
 
@@ -125,7 +127,8 @@ impl std::error::Error for CatalogueError {}
 impl Catalogue {
     /// The built-in features alone.
     pub fn builtin() -> Self {
-        let mut catalogue = Self { features: Vec::new(), by_name: HashMap::new(), version: 0 };
+        let mut catalogue =
+            Self { features: Vec::new(), by_name: HashMap::new(), floats: Default::default(), version: 0 };
         for row in builtin::ROWS {
             let added = catalogue.add(Feature {
                 name: row.name.to_owned(),
@@ -155,6 +158,7 @@ impl Catalogue {
         let row = format!("{} {}", feature.name, feature.kind.name());
         self.version = xxhash_rust::xxh3::xxh3_64_with_seed(row.as_bytes(), self.version);
         self.by_name.insert(feature.name.clone(), id);
+        self.floats[id.index() / 64] |= u64::from(feature.kind == FeatureType::Float) << (id.index() % 64);
         self.features.push(feature);
         Ok(id)
     }
@@ -167,6 +171,11 @@ impl Catalogue {
     /// The feature at this position.
     pub fn get(&self, id: FeatureId) -> &Feature {
         &self.features[id.index()]
+    }
+
+    /// A bit for each feature that is a [`FeatureType::Float`], 64 to a word.
+    pub fn floats(&self) -> &[u64; MAX_FEATURES / 64] {
+        &self.floats
     }
 
     /// All features with their positions.

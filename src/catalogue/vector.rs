@@ -11,7 +11,7 @@ const WORDS: usize = MAX_FEATURES / 64;
 ///
 /// A slot's 64 bits are an `i64` (`Int`, `Bool`, `Enum`), an `f64` that was rounded to `f32`
 /// (`Float`) or a hash (`Code`); the catalogue knows which.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct FeatureVector {
     slots: Box<[u64]>,
     present: [u64; WORDS],
@@ -32,6 +32,13 @@ impl FeatureVector {
             slots.resize(len, 0);
             self.slots = slots.into_boxed_slice();
         }
+    }
+
+    /// Makes it a vector of `len` features, all missing, in the memory that it has.
+    pub fn reset(&mut self, len: usize) {
+        self.resize(len);
+        self.slots.fill(0);
+        self.present = [0; WORDS];
     }
 
     /// Number of slots.

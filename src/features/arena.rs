@@ -69,7 +69,7 @@ pub(super) struct Arena {
 impl Arena {
     /// An arena that will hold at most this many bytes.
     pub fn new(limit_bytes: usize) -> Self {
-        let mut words: Vec<u32> = Vec::with_capacity(limit_bytes / 4 + LINE);
+        let mut words: Vec<u32> = super::pages::with_capacity(limit_bytes / 4 + LINE);
         // Where no alignment can be told, blocks may straddle lines: slower, nothing else.
         let base = match words.as_ptr().align_offset(LINE * 4) {
             offset if offset < LINE => offset,

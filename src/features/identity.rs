@@ -7,9 +7,17 @@ use crate::observation::{Observation, Service};
 
 /// Hash of organisation codes that belong together, distinct per purpose; never 0.
 pub fn organisation_key(purpose: KeyField, codes: &[&str]) -> u64 {
+    // Nearly all codes are short, and a large buffer takes longer to clear than to hash.
+    let bytes: usize = codes.iter().map(|code| code.len() + 1).sum();
+    if bytes <= 64 { joined::<64>(purpose, codes) } else { joined::<{ 3 * (64 * 4 + 1) }>(purpose, codes) }
+}
+
+/// The hash of codes that take at most `N` bytes together; of more, the rest is left out.
+#[inline]
+fn joined<const N: usize>(purpose: KeyField, codes: &[&str]) -> u64 {
     // Codes have at most 64 characters each; 0x1F cannot occur inside a code that JSON could carry
     // unescaped, so the joined text is unambiguous.
-    let mut joined = [0_u8; 3 * (64 * 4 + 1)];
+    let mut joined = [0_u8; N];
     let mut len = 0;
     for code in codes {
         let end = (len + code.len()).min(joined.len() - 1);
@@ -52,7 +60,6 @@ pub fn keys_of(observation: &Observation) -> Keys {
     set(KeyField::Subnet, observation.network.subnet.map(|p| p.key()));
     set(KeyField::Profile, observation.device.hardware);
     set(KeyField::Case, service.case.map(|p| p.key()));
-    set(KeyField::Target, Some(target_key(service)));
     set(KeyField::Department, Some(organisation_key(KeyField::Department, &[department])));
     set(KeyField::Matter, Some(organisation_key(KeyField::Matter, &[department, &service.matter])));
     let one = |field, code: &Option<_>| code.as_deref().map(|c: &str| organisation_key(field, &[c]));
@@ -60,10 +67,14 @@ pub fn keys_of(observation: &Observation) -> Keys {
     set(KeyField::Hall, one(KeyField::Hall, &service.hall));
     set(KeyField::Terminal, one(KeyField::Terminal, &observation.device.terminal));
     let clerk = service.clerk.as_deref();
-    set(KeyField::Clerk, clerk.map(|c| organisation_key(KeyField::Clerk, &[department, c])));
+    let clerk = clerk.map(|c| organisation_key(KeyField::Clerk, &[department, c]));
+    set(KeyField::Clerk, clerk);
     let hall = service.hall.as_deref().unwrap_or("");
     let window = service.window.as_deref();
-    set(KeyField::Window, window.map(|w| organisation_key(KeyField::Window, &[department, hall, w])));
+    let window = window.map(|w| organisation_key(KeyField::Window, &[department, hall, w]));
+    set(KeyField::Window, window);
+    // As `target_key` says, without hashing the same codes twice.
+    set(KeyField::Target, clerk.or(window).or_else(|| Some(target_key(service))));
     set(KeyField::Channel, Some(organisation_key(KeyField::Channel, &[observation.channel.name()])));
     set(KeyField::Everything, Some(1));
     set(KeyField::Office, Some(office_key(service)));

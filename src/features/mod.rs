@@ -46,6 +46,7 @@ pub mod keys;
 pub mod links;
 pub mod missing;
 pub mod pace;
+mod pages;
 mod parse;
 pub mod past;
 mod plan;

@@ -289,7 +289,7 @@ impl Writer {
             head = head.after(record.leaf());
         }
         let end = self.end + self.buffer.len() as u64;
-        if end > self.written && self.buffer.len() <= ZERO_AHEAD_BYTES / 4 {
+        if end > self.written && self.buffer.len() <= ZERO_AHEAD_BYTES / 16 {
             let ahead = self.capacity.saturating_sub(end).min(ZERO_AHEAD_BYTES as u64);
             self.buffer.resize(self.buffer.len() + ahead as usize, 0);
         }

@@ -51,7 +51,7 @@ impl Entry {
 #[derive(Clone, Debug, PartialEq)]
 pub struct RatingEntry {
     /// The rating as the scoring path saw it.
-    pub observation: Observation,
+    pub observation: Box<Observation>,
     /// What was decided.
     pub outcome: Outcome,
     /// The feature values that it was decided on.

@@ -174,6 +174,8 @@ impl Fields<'_> {
         // A line has at most 64 KiB, of which a text is a part, so the length and one fit.
         let length = value.map_or(0, |text| text.len() as u16 + 1);
         self.0.extend_from_slice(&length.to_le_bytes());
-        self.0.extend_from_slice(value.unwrap_or_default().as_bytes());
+        if let Some(text) = value {
+            self.0.extend_from_slice(text.as_bytes());
+        }
     }
 }

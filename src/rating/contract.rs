@@ -9,7 +9,7 @@ use std::net::IpAddr;
 use serde::de::MapAccess;
 
 use super::error::{ErrorCode, Problem, Warning};
-use super::object::{Field, Section, Texts, UNKNOWN};
+use super::object::{Field, Section, Texts};
 use super::spec::{
     Address, Choice, Code, Cut, Flag, LongText, Nested, RatingId, Reader, RequiredChannel, RequiredStars,
     RequiredTime, Spec, Stars, Text, Time, Whole,
@@ -43,14 +43,7 @@ macro_rules! section {
                 }
             }
 
-            fn index(name: &str) -> u8 {
-                #[allow(non_camel_case_types)]
-                enum Key { $($field),+ }
-                match name {
-                    $(stringify!($field) => Key::$field as u8,)+
-                    _ => UNKNOWN,
-                }
-            }
+            const NAMES: &'static [&'static str] = &[$(stringify!($field)),+];
 
             fn read_field<A: MapAccess<$life>>(
                 &mut self,

@@ -12,6 +12,7 @@
 mod contract;
 mod error;
 mod object;
+mod plain;
 mod repair;
 mod scalar;
 mod spec;
@@ -27,6 +28,7 @@ pub use spec::{Cut, Shape};
 
 use error::Problem;
 use object::{Object, Section};
+use plain::{NotPlain, Plain};
 use spec::Reader;
 
 /// The most bytes that one rating may have. A full comment in Chinese takes 6 KiB, or 12 KiB with
@@ -57,7 +59,11 @@ pub fn parse(line: &[u8]) -> Result<Rating<'_>, RatingError> {
     let mut rating = Rating::empty();
     let mut reader = Reader::default();
     let read = match std::str::from_utf8(line) {
-        Ok(text) => read(StrRead::new(text), &mut rating, &mut reader).map_err(|e| e.to_string()),
+        Ok(text) => read_plain(text, &mut rating, &mut reader).or_else(|NotPlain| {
+            rating = Rating::empty();
+            reader = Reader::default();
+            read(StrRead::new(text), &mut rating, &mut reader).map_err(|e| e.to_string())
+        }),
         Err(error) => Err(format!("no UTF-8 after byte {}", error.valid_up_to())),
     };
     if let Err(syntax) = read {
@@ -87,6 +93,14 @@ fn mend_and_read<'a>(line: &[u8], syntax: String, rating: &mut Rating<'a>, reade
         // was expected and where, and quotes nothing.
         reader.refusal = Some(not_json(format!("a syntax error ({syntax})")));
     }
+}
+
+/// Reads one plain object and nothing after it. Where that fails, what it left is of no use.
+fn read_plain<'a>(text: &'a str, rating: &mut Rating<'a>, reader: &mut Reader) -> Result<(), NotPlain> {
+    let mut plain = Plain::new(text);
+    let object = Object { section: rating, reader }.deserialize(&mut plain)?;
+    plain.end()?;
+    object.map_err(|_| NotPlain)
 }
 
 /// Reads one object and nothing after it. An error is about JSON; what is wrong by the contract,

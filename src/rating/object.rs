@@ -29,8 +29,20 @@ pub(super) trait Section<'a>: Sized {
     /// All fields absent.
     fn empty() -> Self;
 
-    /// The number of a field; [`UNKNOWN`] if the contract has none of that name.
-    fn index(name: &str) -> u8;
+    /// The names of the fields, by their numbers.
+    const NAMES: &'static [&'static str];
+
+    /// The number of a field; [`UNKNOWN`] if the contract has none of that name. Looks from `next` on
+    /// first: fields come in the contract's order nearly always.
+    #[inline]
+    fn index(name: &str, next: u8) -> u8 {
+        let (before, after) = Self::NAMES.split_at(Self::NAMES.len().min(usize::from(next)));
+        let found = |names: &[&str]| names.iter().position(|&known| known == name);
+        match found(after) {
+            Some(place) => next + place as u8,
+            None => found(before).map_or(UNKNOWN, |place| place as u8),
+        }
+    }
 
     /// Reads the value of one field, or skips it where it is a repeat.
     fn read_field<A: MapAccess<'a>>(
@@ -114,7 +126,11 @@ impl<'de, T: Section<'de>> Visitor<'de> for Object<'_, T> {
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
         let (mut seen, mut repeated) = (0_u64, 0_u64);
-        while let Some(index) = map.next_key_seed(Key::<T>(PhantomData))? {
+        let mut next = 0;
+        while let Some(index) = map.next_key_seed(Key::<T> { next, section: PhantomData })? {
+            if index != UNKNOWN {
+                next = index + 1;
+            }
             let bit = 1_u64.checked_shl(index.into()).unwrap_or(0);
             if bit == 0 || repeated & bit != 0 {
                 map.next_value::<IgnoredAny>()?;
@@ -132,11 +148,16 @@ impl<'de, T: Section<'de>> Visitor<'de> for Object<'_, T> {
 }
 
 /// Reads a key as the number of its field, without keeping its text.
-struct Key<T>(PhantomData<T>);
+struct Key<T> {
+    /// The number of the field that comes next in the contract.
+    next: u8,
+    section: PhantomData<T>,
+}
 
 impl<'de, T: Section<'de>> DeserializeSeed<'de> for Key<T> {
     type Value = u8;
 
+    #[inline(always)]
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<u8, D::Error> {
         deserializer.deserialize_str(self)
     }
@@ -149,8 +170,9 @@ impl<'de, T: Section<'de>> Visitor<'de> for Key<T> {
         f.write_str("a key")
     }
 
+    #[inline]
     fn visit_str<E: Error>(self, name: &str) -> Result<u8, E> {
-        Ok(T::index(name))
+        Ok(T::index(name, self.next))
     }
 }
 

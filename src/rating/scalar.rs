@@ -68,6 +68,7 @@ pub(super) struct Any;
 impl<'de> DeserializeSeed<'de> for Any {
     type Value = Scalar<'de>;
 
+    #[inline(always)]
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Scalar<'de>, D::Error> {
         deserializer.deserialize_any(self)
     }
@@ -100,6 +101,7 @@ impl<'de> Visitor<'de> for Any {
         Ok(Scalar::Float(value))
     }
 
+    #[inline(always)]
     fn visit_borrowed_str<E: Error>(self, value: &'de str) -> Result<Self::Value, E> {
         Ok(Scalar::Text(Cow::Borrowed(value)))
     }

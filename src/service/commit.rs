@@ -1,7 +1,7 @@
 //! Step (d): the committer. It gives ratings their place in the log, in input order, makes them
 //! durable in groups, and only then lets the answers go.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::mpsc::Receiver;
 
@@ -9,9 +9,11 @@ use super::answer::{Answer, Reply};
 use super::folds::is_budgeted;
 use super::intake::lock;
 use super::render;
+use super::spares::Kept;
 use super::worker::{Judged, JudgedBatch, NewRating};
 use super::{ServiceError, Shared, references, write};
 use crate::features::case::{EarlierRating, rating_fingerprint};
+use crate::hashed::HashedMap;
 use crate::log::entry::{
     ActivationEntry, Evidence, RatingEntry, RatingFlags, RevisionEntry, RevisionSource, Subject,
 };
@@ -19,7 +21,7 @@ use crate::log::{EncodedRecord, Entry, Log};
 use crate::metrics::Stage;
 use crate::observation::FormerNames;
 use crate::policy::BudgetDecision;
-use crate::scoring::Ruling;
+use crate::scoring::{Ruling, Spare};
 use crate::time::Instant;
 use crate::verdict::{Contribution, VerdictBody};
 use crate::wire::{Decision, ReasonSource, Suspicion};
@@ -86,9 +88,9 @@ struct Group {
     /// The entries of the group, in the order of `records`.
     entries: Vec<Entry>,
     /// Position in the group of the ratings by fingerprint.
-    ratings: HashMap<u64, usize>,
+    ratings: HashedMap<usize>,
     /// What this group revises, by the rating's sequence.
-    revised: HashMap<u64, Standing>,
+    revised: HashedMap<Standing>,
     pending: Vec<Pending>,
     comments: Vec<(compact_str::CompactString, crate::pseudonym::Comment)>,
     /// When each batch came from its worker.
@@ -137,7 +139,7 @@ impl Committer {
 
     fn take(&mut self, judged: Judged) -> Result<(), ServiceError> {
         match judged {
-            Judged::New(new) => self.take_new(*new)?,
+            Judged::New(new) => self.take_new(new)?,
             Judged::Repeat { rating_id, reply } => {
                 let before = self.next_sequence;
                 self.group.pending.push(Pending::Repeat { rating_id, before, reply })
@@ -377,7 +379,7 @@ impl Committer {
 
     /// Makes the group durable, folds it, and lets its answers go.
     fn commit(&mut self) -> Result<(), ServiceError> {
-        let group = std::mem::take(&mut self.group);
+        let mut group = std::mem::take(&mut self.group);
         if !group.comments.is_empty() {
             let sealed: Vec<(&str, &str)> = group
                 .comments
@@ -397,14 +399,27 @@ impl Committer {
         for came in &group.came {
             self.shared.metrics.latency(Stage::Commit, came.elapsed());
         }
-        for pending in group.pending {
-            self.say(pending)?;
+        let mut spares = Kept::default();
+        for pending in group.pending.drain(..) {
+            self.say(pending, &mut spares)?;
         }
         self.shared.intake.finished(group.came.len());
+        group.records.drain(..).for_each(|record| spares.keep_buffer(record.into_bytes()));
+        for entry in group.entries.drain(..) {
+            if let Entry::Rating(entry) = entry {
+                spares.keep(Spare::new(entry.observation, entry.features));
+            }
+        }
+        self.shared.spares.give(spares);
+        group.ratings.clear();
+        group.revised.clear();
+        group.comments.clear();
+        group.came.clear();
+        self.group = group;
         Ok(())
     }
 
-    fn say(&mut self, pending: Pending) -> Result<(), ServiceError> {
+    fn say(&mut self, pending: Pending, spares: &mut Kept) -> Result<(), ServiceError> {
         let (answer, reply) = match pending {
             Pending::Verdict { body, sequence, reply } => {
                 (Answer::Verdict(body.finish(sequence, None)), reply)
@@ -425,6 +440,9 @@ impl Committer {
             Reply::Line(line) => {
                 if let Some(output) = &mut self.output {
                     output.answer(line, &answer)?;
+                }
+                if let Answer::Verdict(json) = answer {
+                    spares.keep_buffer(json);
                 }
             }
         }

@@ -20,6 +20,7 @@ mod queries;
 mod references;
 mod render;
 mod rules;
+mod spares;
 mod ticker;
 mod worker;
 
@@ -166,6 +167,7 @@ struct Shared {
     appeals: AppealKey,
     head: watch::Sender<u64>,
     recent: Mutex<queries::Recent>,
+    spares: spares::Spares,
     metrics: Arc<Metrics>,
     latencies: latency::Latencies,
     started: std::time::Instant,

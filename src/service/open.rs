@@ -13,6 +13,7 @@ use super::queries::Recent;
 use super::references::Collector;
 use super::render::AppealKey;
 use super::rules::Archive;
+use super::spares::Spares;
 use super::ticker::Ticker;
 use super::worker::Sequencer;
 use super::{Clock, Folds, Intake, Options, Service, Shared, Submission, Threads, Turnstile, worker};
@@ -170,6 +171,7 @@ impl Service {
             appeals,
             head: tokio::sync::watch::Sender::new(head),
             recent: Mutex::new(Recent::default()),
+            spares: Spares::new(limits.batch * limits.in_flight),
             metrics: options.metrics,
             latencies: Latencies::default(),
             started: std::time::Instant::now(),

@@ -44,7 +44,7 @@ impl<'a> LogPast<'a> {
         for &sequence in &found[first..] {
             // Of an erased rating nothing is left that could be compared.
             if let Some(Entry::Rating(rating)) = self.log.read(sequence)? {
-                past.ratings.push(rating.observation);
+                past.ratings.push(*rating.observation);
             }
         }
         Ok(past)

@@ -38,9 +38,14 @@ impl AppealKey {
 
 /// Revision 0 of a rating's verdict.
 pub fn rating(entry: &RatingEntry, ruling: &Ruling, appeals: &AppealKey) -> VerdictBody {
+    rating_in(Vec::new(), entry, ruling, appeals)
+}
+
+/// As [`rating`], in an empty buffer.
+pub fn rating_in(buffer: Vec<u8>, entry: &RatingEntry, ruling: &Ruling, appeals: &AppealKey) -> VerdictBody {
     let outcome = &entry.outcome;
     let o = &entry.observation;
-    VerdictBody::render(&Verdict {
+    let verdict = Verdict {
         rating_id: &o.rating_id,
         revision: 0,
         decision: outcome.decision,
@@ -54,7 +59,8 @@ pub fn rating(entry: &RatingEntry, ruling: &Ruling, appeals: &AppealKey) -> Verd
         scored_at: outcome.scored_at,
         warnings: &o.warnings,
         appeal: appeal(outcome.decision, o, appeals),
-    })
+    };
+    VerdictBody::render_in(buffer, &verdict)
 }
 
 /// A later revision of a rating's verdict.

@@ -12,6 +12,7 @@ use super::intake::Batch;
 use super::known::{Acquaintance, KnownRatings};
 use super::past::LogPast;
 use super::render;
+use super::spares::Kept;
 use crate::features::case::EarlierRating;
 use crate::features::reference::References;
 use crate::log::EncodedRecord;
@@ -41,10 +42,11 @@ pub enum Submission {
     Tick(Instant),
 }
 
-/// What the committer gets, in input order.
+/// What the committer gets, in input order. Nearly all are new ratings, so a box would save nothing.
+#[allow(clippy::large_enum_variant)]
 pub enum Judged {
     /// A new rating.
-    New(Box<NewRating>),
+    New(NewRating),
     /// The rating was answered before.
     Repeat {
         /// Its id.
@@ -108,9 +110,10 @@ pub struct JudgedBatch {
     pub judged_at: std::time::Instant,
 }
 
+#[allow(clippy::large_enum_variant)]
 enum Step {
     /// A rating; `seen` is set once it was observed.
-    Rating { prepared: Box<Prepared>, reply: Reply, seen: Option<Seen> },
+    Rating { prepared: Prepared, reply: Reply, seen: Option<Seen> },
     /// Rules, and when they came into force.
     Activate(Arc<Ruling>, Instant),
     /// Reference tables, and when they came into force.
@@ -133,10 +136,14 @@ pub fn run(shared: &Shared, committer: &SyncSender<JudgedBatch>) {
         shared.metrics.latency(Stage::Queue, waited);
         let now = shared.clock.now();
         let features = shared.feature_count();
-        let mut steps: Vec<Step> =
-            submissions.into_iter().map(|submission| prepare(shared, submission, features, now)).collect();
+        let mut spares = shared.spares.take(submissions.len());
+        let mut steps: Vec<Step> = submissions
+            .into_iter()
+            .map(|submission| prepare(shared, submission, &mut spares, features, now))
+            .collect();
         shared.turnstile.pass(number, |sequencer| observe(shared, sequencer, &mut steps, now));
-        let judged = steps.into_iter().map(|step| finish(shared, step, &mut assessment)).collect();
+        let judged =
+            steps.into_iter().map(|step| finish(shared, step, &mut spares, &mut assessment)).collect();
         shared.metrics.latency(Stage::Score, began.elapsed());
         let judged = JudgedBatch { number, judged, judged_at: std::time::Instant::now() };
         if committer.send(judged).is_err() {
@@ -146,30 +153,37 @@ pub fn run(shared: &Shared, committer: &SyncSender<JudgedBatch>) {
     }
 }
 
-fn prepare(shared: &Shared, submission: Submission, features: usize, now: Option<Instant>) -> Step {
+fn prepare(
+    shared: &Shared,
+    submission: Submission,
+    spares: &mut Kept,
+    features: usize,
+    now: Option<Instant>,
+) -> Step {
     let (line, reply) = match submission {
         Submission::Rating { line, reply } => (line, reply),
         Submission::Activate(ruling) => return Step::Activate(ruling, Instant::default()),
         Submission::References(tables) => return Step::References(tables, Instant::default()),
         Submission::Tick(now) => return Step::Ready(Judged::Tick(now)),
     };
-    let prepared = shared.preparer.prepare(&line, features).and_then(|prepared| match now {
-        Some(now) if prepared.observation.submitted_at.ms() - now.ms() > shared.ahead_ms => {
-            Err(RatingError {
-                code: ErrorCode::OutOfRange,
-                path: "$.submitted_at",
-                found: "a time ahead of the service's clock".into(),
-                allowed: format!(
-                    "at most {} minutes ahead of the service's clock",
-                    shared.ahead_ms / MINUTE_MS
-                )
-                .into(),
-            })
-        }
-        _ => Ok(prepared),
-    });
+    let prepared =
+        shared.preparer.prepare_in(spares.prepared(), &line, features).and_then(|prepared| match now {
+            Some(now) if prepared.observation.submitted_at.ms() - now.ms() > shared.ahead_ms => {
+                Err(RatingError {
+                    code: ErrorCode::OutOfRange,
+                    path: "$.submitted_at",
+                    found: "a time ahead of the service's clock".into(),
+                    allowed: format!(
+                        "at most {} minutes ahead of the service's clock",
+                        shared.ahead_ms / MINUTE_MS
+                    )
+                    .into(),
+                })
+            }
+            _ => Ok(prepared),
+        });
     match prepared {
-        Ok(prepared) => Step::Rating { prepared: Box::new(prepared), reply, seen: None },
+        Ok(prepared) => Step::Rating { prepared, reply, seen: None },
         Err(error) => Step::Ready(Judged::Done { answer: Answer::Invalid(error), reply }),
     }
 }
@@ -225,7 +239,7 @@ fn observe_run(shared: &Shared, sequencer: &mut Sequencer, steps: &mut [Step], n
     let (mut batch, mut sightings) = (Vec::with_capacity(steps.len()), Vec::with_capacity(steps.len()));
     for step in steps {
         if let Step::Rating { prepared, seen, .. } = step {
-            batch.push(&mut **prepared);
+            batch.push(prepared);
             sightings.push(seen);
         }
     }
@@ -242,14 +256,14 @@ fn observe_run(shared: &Shared, sequencer: &mut Sequencer, steps: &mut [Step], n
     }
 }
 
-fn finish(shared: &Shared, step: Step, assessment: &mut Assessment) -> Judged {
+fn finish(shared: &Shared, step: Step, spares: &mut Kept, assessment: &mut Assessment) -> Judged {
     match step {
         Step::Ready(judged) => judged,
         Step::Activate(ruling, at) => Judged::Activated(ruling, at),
         Step::References(tables, at) => Judged::Referenced(tables, at),
         Step::Rating { reply, seen: None, .. } => Judged::Done { answer: Answer::Stopping, reply },
         Step::Rating { prepared, reply, seen: Some(Seen { observed, ruling, at }) } => {
-            let Prepared { observation, comment, features, former, .. } = *prepared;
+            let Prepared { observation, comment, features, former, .. } = prepared;
             let judgement = judge(&ruling, &observation, &features, &observed, at, assessment);
             let flags = match judgement.second_look {
                 true => RatingFlags::SECOND_LOOK,
@@ -264,10 +278,10 @@ fn finish(shared: &Shared, step: Step, assessment: &mut Assessment) -> Judged {
                 observation,
                 features,
             });
-            let body = render::rating(&entry, &ruling, &shared.appeals);
-            let record = entry.encode(ruling.catalogue());
+            let body = render::rating_in(spares.buffer(), &entry, &ruling, &shared.appeals);
+            let record = entry.encode_in(spares.buffer(), ruling.catalogue());
             let (earlier, hold_earlier) = (observed.earlier, judgement.hold_earlier);
-            Judged::New(Box::new(NewRating {
+            Judged::New(NewRating {
                 entry,
                 record,
                 body,
@@ -277,7 +291,7 @@ fn finish(shared: &Shared, step: Step, assessment: &mut Assessment) -> Judged {
                 hold_earlier,
                 ruling,
                 reply,
-            }))
+            })
         }
     }
 }

@@ -1,11 +1,10 @@
 //! Organisation codes as numbers.
 
-use std::collections::HashMap;
-
 use compact_str::CompactString;
 
 use super::counted::Rated;
 use super::row::NAMED;
+use crate::hashed::HashedMap;
 
 /// Number of a name; [`Names::ABSENT`] where the rating has none.
 pub(super) type Key = u32;
@@ -33,7 +32,7 @@ impl Named {
 }
 
 /// A name: its dimension, the department that it is unique in, and its code.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Name {
     pub(super) dimension: Named,
     pub(super) department: Key,
@@ -48,7 +47,8 @@ pub(super) struct Name {
 pub(super) struct Names {
     limit: usize,
     names: Vec<Name>,
-    keys: HashMap<Name, Key>,
+    /// By the name's hash; where that is taken, by the next that is free.
+    keys: HashedMap<Key>,
     /// Whether a name was turned away.
     pub(super) overflowed: bool,
 }
@@ -60,7 +60,7 @@ impl Names {
     const RESERVED: usize = 1 + NAMED;
 
     pub(super) fn new(limit: usize) -> Self {
-        Self { limit, names: Vec::new(), keys: HashMap::new(), overflowed: false }
+        Self { limit, names: Vec::new(), keys: HashedMap::default(), overflowed: false }
     }
 
     /// The key under which a dimension's names count once there is no room for more.
@@ -71,40 +71,58 @@ impl Names {
     /// The keys of a rating's codes, naming those that are new.
     pub(super) fn of(&mut self, rated: &Rated<'_>) -> [Key; NAMED] {
         let department = self.intern(Named::Department, Self::ABSENT, rated.department);
-        let mut keys = [Self::ABSENT; NAMED];
-        for dimension in Named::ALL {
-            let code = match dimension {
-                Named::District => rated.district,
-                Named::Department => Some(rated.department),
-                Named::Hall => rated.hall,
-                Named::Window => rated.window,
-                Named::Matter => Some(rated.matter),
-                Named::Clerk => rated.clerk,
-            };
+        let mut key = |dimension: Named, code: Option<&str>| {
             let within = if dimension.is_within_department() { department } else { Self::ABSENT };
-            keys[dimension as usize] = code.map_or(Self::ABSENT, |code| self.intern(dimension, within, code));
-        }
-        keys
+            code.map_or(Self::ABSENT, |code| self.intern(dimension, within, code))
+        };
+        [
+            key(Named::District, rated.district),
+            department,
+            key(Named::Hall, rated.hall),
+            key(Named::Window, rated.window),
+            key(Named::Matter, Some(rated.matter)),
+            key(Named::Clerk, rated.clerk),
+        ]
     }
 
     fn intern(&mut self, dimension: Named, department: Key, code: &str) -> Key {
-        let name = Name { dimension, department, code: code.into() };
-        if let Some(&key) = self.keys.get(&name) {
-            return key;
+        match self.place(dimension, department, code) {
+            Ok(key) => key,
+            Err(_) if self.names.len() >= self.limit => {
+                self.overflowed = true;
+                Self::overflow(dimension)
+            }
+            Err(free) => self.push_at(free, Name { dimension, department, code: code.into() }),
         }
-        if self.names.len() >= self.limit {
-            self.overflowed = true;
-            return Self::overflow(dimension);
+    }
+
+    /// The key of a name, or the free place where it would go.
+    fn place(&self, dimension: Named, department: Key, code: &str) -> Result<Key, u64> {
+        let seed = u64::from(department) << 3 | dimension as u64;
+        let mut place = xxhash_rust::xxh3::xxh3_64_with_seed(code.as_bytes(), seed);
+        while let Some(&key) = self.keys.get(&place) {
+            let name = &self.names[key as usize - Self::RESERVED];
+            if (name.dimension, name.department, name.code.as_str()) == (dimension, department, code) {
+                return Ok(key);
+            }
+            place = place.wrapping_add(1);
         }
-        self.push(name)
+        Err(place)
     }
 
     /// Adds a name that is not there yet.
     pub(super) fn push(&mut self, name: Name) -> Key {
+        match self.place(name.dimension, name.department, &name.code) {
+            Ok(key) => key,
+            Err(free) => self.push_at(free, name),
+        }
+    }
+
+    fn push_at(&mut self, free: u64, name: Name) -> Key {
         // The limit is a configured number far below 2³².
         let key = (self.names.len() + Self::RESERVED) as Key;
-        self.names.push(name.clone());
-        self.keys.insert(name, key);
+        self.names.push(name);
+        self.keys.insert(free, key);
         key
     }
 
@@ -119,7 +137,7 @@ impl Names {
     }
 
     pub(super) fn find(&self, dimension: Named, department: Key, code: &str) -> Option<Key> {
-        self.keys.get(&Name { dimension, department, code: code.into() }).copied()
+        self.place(dimension, department, code).ok()
     }
 
     pub(super) fn iter(&self) -> impl ExactSizeIterator<Item = &Name> {

@@ -1,9 +1,7 @@
 //! The index of a segment that is still being written.
 
-use std::collections::HashMap;
-use std::hash::{BuildHasherDefault, Hasher};
-
 use super::KeyKind;
+use crate::hashed::HashedMap;
 use crate::log::record::RecordKeys;
 
 /// Offsets and keys of a segment's records. Records are numbered from the segment's first.
@@ -58,7 +56,7 @@ impl MemoryIndex {
 /// The last record with each key, and from each record the one before it with the same key.
 #[derive(Debug, Default)]
 struct Multimap {
-    last: HashMap<u64, u32, BuildHasherDefault<Mixed>>,
+    last: HashedMap<u32>,
     previous: Vec<u32>,
 }
 
@@ -74,26 +72,5 @@ impl Multimap {
         std::iter::successors(first, |&number| {
             Some(self.previous[number as usize]).filter(|&number| number != NONE)
         })
-    }
-}
-
-/// Keys are hashes already.
-#[derive(Debug, Default)]
-struct Mixed(u64);
-
-impl Hasher for Mixed {
-    fn finish(&self) -> u64 {
-        self.0
-    }
-
-    fn write(&mut self, bytes: &[u8]) {
-        for &byte in bytes {
-            self.0 = self.0.rotate_left(8) ^ u64::from(byte);
-        }
-    }
-
-    fn write_u64(&mut self, key: u64) {
-        // The table takes its buckets from the low bits and its tags from the high ones.
-        self.0 = key ^ key.rotate_right(29);
     }
 }

@@ -11,7 +11,7 @@
 
 use super::super::codec::{DecodeError, Fields, put_varint, put_zigzag};
 use super::super::entry::PublicRating;
-use crate::catalogue::{Catalogue, FeatureId, FeatureType, FeatureVector, MAX_FEATURES, builtin, code_of};
+use crate::catalogue::{Catalogue, FeatureId, FeatureVector, MAX_FEATURES, builtin, code_of};
 
 const ZERO: u8 = 0;
 const ONE: u8 = 1;
@@ -38,31 +38,52 @@ fn is_code(id: FeatureId) -> bool {
     (FIRST..=LAST).contains(&id.0)
 }
 
+/// The bits of the organisation codes, 64 to a word.
+const CODES: [u64; MAX_FEATURES / 64] = {
+    let mut codes = [0; MAX_FEATURES / 64];
+    let mut id = builtin::MATTER.0 as usize;
+    while id <= builtin::CLERK.0 as usize {
+        codes[id / 64] |= 1 << (id % 64);
+        id += 1;
+    }
+    codes
+};
+
 pub fn put(out: &mut Vec<u8>, vector: &FeatureVector, catalogue: &Catalogue) {
     let len = vector.len();
     put_varint(out, len as u64);
     let presence = vector.presence().iter().flat_map(|word| word.to_le_bytes());
     out.extend(presence.take(len.div_ceil(8)));
 
+    let valued = || vector.presence().iter().zip(CODES).map(|(present, codes)| present & !codes);
+    let values = valued().map(u64::count_ones).sum::<u32>() as usize;
     let tags_at = out.len();
-    let valued = present(vector).filter(|&id| !is_code(id)).count();
-    out.resize(tags_at + valued.div_ceil(4), 0);
-    for (nth, id) in present(vector).filter(|&id| !is_code(id)).enumerate() {
-        let bits = vector.raw(id);
-        let tag = match (bits, catalogue.get(id).kind) {
-            (0, _) => ZERO,
-            (1, _) => ONE,
-            (_, FeatureType::Float) => {
-                out.extend_from_slice(&(f64::from_bits(bits) as f32).to_le_bytes());
-                FLOAT
-            }
-            _ => {
-                put_zigzag(out, bits as i64);
-                WHOLE
-            }
-        };
-        out[tags_at + nth / 4] |= tag << (nth % 4 * 2);
+    let mut tags = [0_u8; MAX_FEATURES / 4];
+    let tags_len = values.div_ceil(4);
+    out.extend_from_slice(&tags[..tags_len]);
+    let mut nth = 0;
+    for (word, (mut valued, floats)) in valued().zip(catalogue.floats()).enumerate() {
+        while valued != 0 {
+            let bit = valued.trailing_zeros();
+            valued &= valued - 1;
+            let bits = vector.raw(FeatureId((word * 64) as u16 + bit as u16));
+            let tag = match bits {
+                0 => ZERO,
+                1 => ONE,
+                _ if floats >> bit & 1 == 1 => {
+                    out.extend_from_slice(&(f64::from_bits(bits) as f32).to_le_bytes());
+                    FLOAT
+                }
+                _ => {
+                    put_zigzag(out, bits as i64);
+                    WHOLE
+                }
+            };
+            tags[nth / 4 % tags.len()] |= tag << (nth % 4 * 2);
+            nth += 1;
+        }
     }
+    out[tags_at..tags_at + tags_len].copy_from_slice(&tags[..tags_len]);
 }
 
 pub fn take(fields: &mut Fields<'_>, rating: &PublicRating) -> Result<FeatureVector, DecodeError> {
@@ -94,14 +115,6 @@ pub fn take(fields: &mut Fields<'_>, rating: &PublicRating) -> Result<FeatureVec
         nth += 1;
     }
     Ok(vector)
-}
-
-fn present(vector: &FeatureVector) -> impl Iterator<Item = FeatureId> {
-    vector.presence().iter().enumerate().flat_map(|(word, &bits)| {
-        std::iter::successors(Some(bits), |bits| Some(bits & (bits.wrapping_sub(1))))
-            .take_while(|&bits| bits != 0)
-            .map(move |bits| FeatureId((word * 64) as u16 + bits.trailing_zeros() as u16))
-    })
 }
 
 fn set_bits(bytes: &[u8]) -> impl Iterator<Item = usize> {

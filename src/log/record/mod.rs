@@ -61,6 +61,11 @@ impl EncodedRecord {
         &self.bytes
     }
 
+    /// Its bytes' memory, for another record.
+    pub fn into_bytes(self) -> Vec<u8> {
+        self.bytes
+    }
+
     /// Its leaf in the chain.
     pub fn leaf(&self) -> Digest {
         self.leaf
@@ -71,16 +76,16 @@ impl EncodedRecord {
         self.keys
     }
 
-    /// Writes a record into one buffer of about `capacity` bytes.
+    /// Writes a record into one buffer, which is empty.
     fn write(
         kind: u8,
         keys: RecordKeys,
-        capacity: usize,
+        mut bytes: Vec<u8>,
         put_public: impl FnOnce(&mut Vec<u8>),
         put_erasable: impl FnOnce(&mut Vec<u8>),
     ) -> Self {
         const START: usize = 2;
-        let mut bytes = Vec::with_capacity(capacity);
+        debug_assert!(bytes.is_empty());
         bytes.extend_from_slice(&[kind, WHOLE]);
         put_public(&mut bytes);
         let public_bytes = bytes.len() - START;
@@ -99,6 +104,12 @@ impl EncodedRecord {
 impl RatingEntry {
     /// The entry's record. `catalogue` is the one that the features are indexed by.
     pub fn encode(&self, catalogue: &Catalogue) -> EncodedRecord {
+        self.encode_in(Vec::new(), catalogue)
+    }
+
+    /// As [`Self::encode`], in an empty buffer.
+    pub fn encode_in(&self, mut buffer: Vec<u8>, catalogue: &Catalogue) -> EncodedRecord {
+        buffer.reserve(640);
         debug_assert_eq!(self.catalogue, catalogue.version(), "features of another catalogue");
         let keys = RecordKeys {
             rating: Some(rating_fingerprint(&self.observation.rating_id)),
@@ -107,7 +118,7 @@ impl RatingEntry {
         EncodedRecord::write(
             kind::RATING,
             keys,
-            640,
+            buffer,
             |out| rating::put_public(out, &self.public()),
             |out| rating::put_erasable(out, self, catalogue),
         )
@@ -121,7 +132,7 @@ impl RevisionEntry {
         EncodedRecord::write(
             kind::REVISION,
             keys,
-            320,
+            Vec::with_capacity(320),
             |out| revision::put_public(out, self),
             |out| self.evidence.iter().for_each(|evidence| revision::put_evidence(out, evidence)),
         )
@@ -132,7 +143,7 @@ impl ActivationEntry {
     /// The entry's record. Nothing in it is erasable.
     pub fn encode(&self) -> EncodedRecord {
         let put = |out: &mut Vec<u8>| activation::put(out, self);
-        EncodedRecord::write(kind::ACTIVATION, RecordKeys::default(), 1024, put, |_| {})
+        EncodedRecord::write(kind::ACTIVATION, RecordKeys::default(), Vec::with_capacity(1024), put, |_| {})
     }
 }
 

@@ -157,7 +157,7 @@ pub fn public(bytes: &[u8]) -> Result<PublicRating, DecodeError> {
 }
 
 pub fn put_erasable(out: &mut Vec<u8>, entry: &RatingEntry, catalogue: &Catalogue) {
-    let observation = &entry.observation;
+    let observation = &*entry.observation;
     let Observation { service, rater, device, network, text, .. } = observation;
     out.extend_from_slice(&observation.digest);
     out.extend_from_slice(&presence_of(entry).to_le_bytes()[..PRESENCE_BYTES]);
@@ -240,7 +240,7 @@ fn start_of(day: Day) -> i64 {
 }
 
 fn presence_of(entry: &RatingEntry) -> u64 {
-    let Observation { service, rater, device, network, text, .. } = &entry.observation;
+    let Observation { service, rater, device, network, text, .. } = &*entry.observation;
     let mut word = 0;
     let mut set = |bit: u8, value: bool| word |= u64::from(value) << bit;
     set(bit::CASE, service.case.is_some());
@@ -390,7 +390,7 @@ pub fn entry(public: PublicRating, erasable: &[u8]) -> Result<RatingEntry, Decod
             model: public.model,
             scored_at,
         },
-        observation: Observation {
+        observation: Box::new(Observation {
             rating_id: public.rating_id,
             digest,
             supersedes,
@@ -424,7 +424,7 @@ pub fn entry(public: PublicRating, erasable: &[u8]) -> Result<RatingEntry, Decod
             text,
             warnings,
             former,
-        },
+        }),
     })
 }
 

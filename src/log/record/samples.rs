@@ -128,7 +128,7 @@ pub fn typical(number: u64, catalogue: &Catalogue) -> RatingEntry {
         day: Day::of(submitted_at, Day::SHANGHAI_MS),
         supersedes_sequence: None,
         flags: RatingFlags::SECOND_LOOK,
-        observation,
+        observation: Box::new(observation),
         outcome,
     }
 }
@@ -313,7 +313,15 @@ pub fn any_rating() -> impl Strategy<Value = RatingEntry> {
             }
             set_codes(&mut features, &observation);
             let (catalogue, day, flags) = (catalogue.version(), Day(day), RatingFlags(flags));
-            RatingEntry { observation, outcome, features, catalogue, day, supersedes_sequence, flags }
+            RatingEntry {
+                observation: Box::new(observation),
+                outcome,
+                features,
+                catalogue,
+                day,
+                supersedes_sequence,
+                flags,
+            }
         },
     )
 }
