@@ -76,6 +76,10 @@ pub trait Log: Send + Sync {
     /// An entry with the same fingerprint cannot be read.
     fn find_case(&self, case: &Pseudonym) -> Result<Vec<u64>, LogError>;
 
+    /// Sequences of the entries about ratings with this [fingerprint](record::rating_fingerprint),
+    /// ascending. Reads nothing, so that entries of another rating may be among them.
+    fn find_fingerprint(&self, rating: u64) -> Vec<u64>;
+
     /// The next sequence, and the chain hash over all before it.
     fn head(&self) -> Head;
 

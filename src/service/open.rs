@@ -1,9 +1,8 @@
 //! From a data directory to a running service: recover the log, rebuild the folds, start the threads.
 
 use std::fmt;
-use std::sync::mpsc::sync_channel;
 use std::sync::{Arc, Mutex, RwLock};
-use std::thread;
+use std::thread::{self, JoinHandle};
 
 use super::commit::Committer;
 use super::known::KnownRatings;
@@ -12,8 +11,10 @@ use super::queries::Recent;
 use super::render::AppealKey;
 use super::rules::Archive;
 use super::ticker::Ticker;
-use super::worker::Sequencer;
-use super::{Clock, Folds, Intake, Options, Service, Shared, Submission, Threads, Turnstile, worker};
+use super::worker::{Arrivals, Sequencer};
+use super::{
+    Clock, Folds, Gate, Intake, Options, Ready, Service, Shared, Submission, Threads, Turnstile, worker,
+};
 use crate::log::{self, EmbeddedLog, Entry, Log, LogError, LogOptions};
 use crate::policy::{Budget, Pending};
 use crate::pseudonym::{KeyError, Keyring};
@@ -82,9 +83,6 @@ from!(
     std::io::Error => Output,
 );
 
-/// Batches that may wait before the committer.
-const COMMIT_QUEUE: usize = 64;
-
 impl Service {
     /// Opens the data directory (creating what is missing), rebuilds state and folds from the log, and
     /// starts to take ratings.
@@ -127,12 +125,15 @@ impl Service {
 
         let limits = options.intake;
         let head = log.head().next_sequence;
-        let (batches, committed) = sync_channel(COMMIT_QUEUE);
         let shared = Arc::new(Shared {
             intake: Intake::new(limits),
+            gate: Gate::new(limits.queue),
+            arrivals: Arrivals::default(),
+            ready: Ready::new(),
             turnstile: Turnstile::new(Sequencer {
                 engine,
-                known: KnownRatings::new(limits.batch * limits.in_flight),
+                known: KnownRatings::new(limits.batch * limits.in_flight + limits.queue),
+                next_place: 0,
             }),
             preparer: Preparer::new(keyring, options.offset),
             clock: options.clock,
@@ -160,7 +161,7 @@ impl Service {
         let committer = {
             let (shared, output) = (Arc::clone(&shared), options.output);
             thread::Builder::new().name("committer".into()).spawn(move || {
-                let ended = Committer::new(Arc::clone(&shared), output).run(&committed);
+                let ended = Committer::new(Arc::clone(&shared), output).run();
                 if let Err(error) = &ended {
                     shared.fail(error);
                 }
@@ -169,9 +170,9 @@ impl Service {
         };
         let mut workers = Vec::new();
         for i in 0..options.threads.max(1) {
-            let (shared, batches) = (Arc::clone(&shared), batches.clone());
+            let shared = Arc::clone(&shared);
             let worker = thread::Builder::new().name(format!("worker-{i}"));
-            workers.push(worker.spawn(move || worker::run(&shared, &batches))?);
+            workers.push(worker.spawn(move || worker::run(&shared))?);
         }
         let ticker = match options.clock {
             Clock::Wall => Some(Ticker::start(Arc::clone(&shared), options.vault_days)?),
@@ -186,15 +187,18 @@ impl Service {
     /// # Errors
     /// What ended the service before, if something did.
     pub fn stop(&self) -> Result<(), ServiceError> {
+        self.shared.gate.close();
         self.shared.intake.close();
         let Some(threads) = super::lock(&self.threads).take() else { return Ok(()) };
-        if let Some(ticker) = threads.ticker {
-            ticker.stop().map_err(|_| ServiceError::Panicked)?;
+        let ticker = threads.ticker.map_or(Ok(()), Ticker::stop);
+        let workers: Vec<_> = threads.workers.into_iter().map(JoinHandle::join).collect();
+        // From here on only calls that passed the gate bring anything.
+        self.shared.ready.close();
+        let committer = threads.committer.join().map_err(|_| ServiceError::Panicked)?;
+        if ticker.is_err() || workers.iter().any(Result::is_err) {
+            return Err(ServiceError::Panicked);
         }
-        for worker in threads.workers {
-            worker.join().map_err(|_| ServiceError::Panicked)?;
-        }
-        threads.committer.join().map_err(|_| ServiceError::Panicked)?
+        committer
     }
 }
 
