@@ -370,7 +370,7 @@ impl Committer {
             let range = self.shared.log.append(&group.records)?;
             self.shared.metrics.synced(started.elapsed());
             debug_assert_eq!(range.end, self.next_sequence, "the only writer");
-            self.shared.publish(range, &group.entries);
+            self.shared.publish(range, group.entries);
         }
         let now = std::time::Instant::now();
         for &judged_at in &group.judged_at {

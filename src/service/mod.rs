@@ -13,6 +13,7 @@
 
 mod answer;
 mod commit;
+mod figures;
 mod folds;
 mod gate;
 mod intake;
@@ -57,6 +58,7 @@ pub use render::{features as feature_values, grouped};
 pub use rules::RulesOrigin;
 pub use worker::{Submission, Turn};
 
+use figures::Figures;
 use gate::Gate;
 use intake::{Intake, Turnstile, lock};
 use ready::Ready;
@@ -167,6 +169,7 @@ struct Shared {
     vault: crate::vault::Vault,
     archive: RwLock<Archive>,
     folds: Mutex<Folds>,
+    figures: Figures,
     appeals: AppealKey,
     head: watch::Sender<u64>,
     recent: Mutex<queries::Recent>,
@@ -219,10 +222,10 @@ impl Shared {
     }
 
     /// Folds what has just become durable and tells everybody.
-    fn publish(&self, range: Range<u64>, entries: &[Entry]) {
+    fn publish(&self, range: Range<u64>, entries: Vec<Entry>) {
         let mut folds = lock(&self.folds);
         let mut recent = lock(&self.recent);
-        for (sequence, entry) in range.clone().zip(entries) {
+        for (sequence, entry) in range.clone().zip(&entries) {
             folds.apply(sequence, entry);
             recent.note(sequence, entry);
             if let Entry::Rating(rating) = entry {
@@ -230,8 +233,8 @@ impl Shared {
                 rating.observation.warnings.iter().for_each(|warning| self.metrics.warning(&warning.path));
             }
         }
-        folds.head = self.log.head();
         drop((folds, recent));
+        self.figures.fold(range.start, entries, self.log.head());
         self.head.send_replace(range.end);
     }
 
@@ -315,12 +318,13 @@ impl Service {
         look(&lock(&self.shared.folds))
     }
 
-    /// The figures that a query asks for, and the log position that they follow from.
+    /// The figures that a query asks for, and the log position that they follow from. No answer to a
+    /// rating waits for it.
     ///
     /// # Errors
     /// The query is wrong.
     pub fn statistics_report(&self, query: &Query) -> Result<Report, QueryError> {
-        self.folds(|folds| folds.statistics.report(query, &folds.head.chain.to_string()))
+        self.shared.figures.report(query)
     }
 
     /// Median and 99th percentile of the latest answers' times, in microseconds.

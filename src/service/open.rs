@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, RwLock};
 use std::thread::{self, JoinHandle};
 
 use super::commit::Committer;
+use super::figures::Figures;
 use super::known::KnownRatings;
 use super::latency::Latencies;
 use super::queries::Recent;
@@ -20,7 +21,7 @@ use crate::policy::{Budget, Pending};
 use crate::pseudonym::{KeyError, Keyring};
 use crate::rules::SourceError;
 use crate::scoring::{self, Engine, Prepared, Preparer, Ruling, RulingError};
-use crate::statistics::{Settings, Statistics};
+use crate::statistics::{Counted, Settings, Statistics};
 use crate::time::MINUTE_MS;
 use crate::vault::{Vault, VaultError};
 
@@ -106,15 +107,14 @@ impl Service {
         let appeals = AppealKey::new(keyring.derive("zhenping appeal v1"));
 
         let mut folds = Folds {
-            statistics: Statistics::new(Settings { offset: options.offset, ..Settings::default() }),
             pending: Pending::new(options.calendar, options.lapse),
             budget: Budget::new(options.bad_holds_per_day, options.offset),
             bad_ratings: 0,
-            head: log.head(),
         };
+        let mut statistics = Statistics::new(Settings { offset: options.offset, ..Settings::default() });
         let mut archive = Archive::default();
         let engine = Engine::new(Arc::clone(&ruling), options.state, options.offset);
-        let mut engine = rebuild(&log, engine, &mut folds, &mut archive)?;
+        let mut engine = rebuild(&log, engine, &mut folds, &mut statistics, &mut archive)?;
         folds.bad_ratings = 0;
         let activate = archive.current().map(|r| r.version()) != Some(ruling.version());
         if activate {
@@ -141,6 +141,7 @@ impl Service {
             ahead_ms: i64::from(options.ahead_minutes) * MINUTE_MS,
             retry_after_s: options.retry_after_s,
             feature_count: ruling.catalogue().len().into(),
+            figures: Figures::new(statistics, log.head()),
             log,
             vault,
             archive: RwLock::new(archive),
@@ -214,6 +215,7 @@ fn rebuild(
     log: &EmbeddedLog,
     mut engine: Engine,
     folds: &mut Folds,
+    statistics: &mut Statistics,
     archive: &mut Archive,
 ) -> Result<Engine, ServiceError> {
     let mut ratings: Vec<Prepared> = Vec::new();
@@ -224,6 +226,7 @@ fn rebuild(
     for entry in log.read_from(0)? {
         let (sequence, entry) = entry?;
         folds.replay(sequence, &entry);
+        statistics.apply(&Counted::of(sequence, &entry));
         match entry {
             Entry::Rating(rating) => {
                 let features = engine.ruling().catalogue().len();

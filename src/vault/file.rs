@@ -166,13 +166,6 @@ impl VaultFile {
         self.end >= FULL_BYTES
     }
 
-    /// Cuts off the zeros ahead. It need not succeed, nor be durable.
-    fn trim(&mut self) {
-        if self.written > self.end && self.file.set_len(self.end).is_ok() {
-            self.written = self.end;
-        }
-    }
-
     /// Seals comments and appends them: one write, one sync.
     pub fn append(&mut self, comments: &[(&str, &str)]) -> Result<(), VaultError> {
         let (mut bytes, mut record) = (Vec::new(), Vec::new());
@@ -258,8 +251,11 @@ impl VaultFile {
 }
 
 impl Drop for VaultFile {
+    /// Cuts off the zeros ahead. That need not succeed, nor be durable.
     fn drop(&mut self) {
-        self.trim();
+        if self.written > self.end {
+            let _ = self.file.set_len(self.end);
+        }
     }
 }
 
