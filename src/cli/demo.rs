@@ -206,7 +206,9 @@ where
     let hand_over = async {
         while let Some(Labelled { line, truth, due }) = ready.recv().await {
             tokio::time::sleep_until(began + due).await;
-            let answer = backend.submit(Bytes::from(line));
+            // In a task of its own, as a call would be.
+            let backend = Arc::clone(&backend);
+            let answer = tokio::spawn(async move { backend.submit(Bytes::from(line)).await });
             if submitted.send((truth, answer)).await.is_err() {
                 return;
             }
@@ -221,7 +223,7 @@ where
     let _ = answers.await;
 }
 
-type Awaited = (Truth, tokio::sync::oneshot::Receiver<Answer>);
+type Awaited = (Truth, tokio::task::JoinHandle<Answer>);
 
 /// Waits for the answers in their order, which is the order in which they come.
 async fn keep_answers(mut awaited: mpsc::Receiver<Awaited>, tally: Arc<Tally>) {

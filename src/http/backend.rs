@@ -10,7 +10,7 @@ use std::path::PathBuf;
 use axum::body::Bytes;
 use serde::Serialize;
 use serde_json::Value;
-use tokio::sync::{oneshot, watch};
+use tokio::sync::watch;
 
 /// What became of one rating.
 #[derive(Debug)]
@@ -180,9 +180,10 @@ pub struct LiveReason {
 
 /// The service behind the door.
 pub trait Backend: Send + Sync + 'static {
-    /// Hands over one rating. Never blocks: with a full queue the answer is [`Answer::Shed`] at once.
-    /// If the sender is dropped without an answer, that is read as [`Answer::Stopping`].
-    fn submit(&self, body: Bytes) -> oneshot::Receiver<Answer>;
+    /// Takes one rating and waits for its answer. It may be scored on the thread that polls, which takes
+    /// tens of microseconds for each rating but waits for no disk. If too many are on their way, the
+    /// answer is [`Answer::Shed`] at once.
+    fn submit(&self, body: Bytes) -> impl Future<Output = Answer> + Send;
 
     /// Hands over some lines of a batch and waits, for room and then for their answers: one for each
     /// line, in their order.

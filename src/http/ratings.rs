@@ -15,7 +15,7 @@ use axum::http::{HeaderMap, Request, Response};
 use axum::response::IntoResponse;
 
 use super::auth::Call;
-use super::backend::{Answer, Backend};
+use super::backend::Backend;
 use super::problem::Problem;
 use super::{App, CallResult, json_response, response_of};
 use crate::metrics::Stage;
@@ -75,7 +75,7 @@ where
     let answer = tokio::time::timeout(answer_limit, app.backend.submit(body))
         .await
         .map_err(|_| Problem::no_answer_in_time(app.limits.answer_timeout_ms))?;
-    answer.unwrap_or(Answer::Stopping).try_into()
+    answer.try_into()
 }
 
 /// 415 for a declared media type that is none of these. One that is absent passes: a complaint is not

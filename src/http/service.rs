@@ -1,7 +1,8 @@
 //! The service as the HTTP floor sees it.
 
-use std::future::Future;
+use std::future::poll_fn;
 use std::path::PathBuf;
+use std::task::Poll;
 
 use axum::body::Bytes;
 use serde_json::Value;
@@ -41,6 +42,20 @@ fn waiting() -> (Box<dyn FnOnce(service::Answer) + Send>, oneshot::Receiver<Answ
     (Box::new(move |answer| drop(sender.send(Answer::from(answer)))), receiver)
 }
 
+/// Lets the tasks run that are ready to now, and goes on behind them. `tokio::task::yield_now` would let
+/// those pass too that become ready meanwhile, without end on a busy machine.
+async fn step_back() {
+    let mut behind = false;
+    poll_fn(|context| match std::mem::replace(&mut behind, true) {
+        true => Poll::Ready(()),
+        false => {
+            context.waker().wake_by_ref();
+            Poll::Pending
+        }
+    })
+    .await;
+}
+
 fn failed(error: ServiceError) -> BackendError {
     BackendError(error.to_string())
 }
@@ -52,13 +67,18 @@ impl<T> From<service::Page<T>> for Page<(u64, T)> {
 }
 
 impl Backend for Service {
-    fn submit(&self, body: Bytes) -> oneshot::Receiver<Answer> {
+    async fn submit(&self, body: Bytes) -> Answer {
         let (reply, receiver) = waiting();
-        Service::submit(self, body, reply);
-        receiver
+        if let Some(turn) = self.arrive(body, reply) {
+            // Calls whose connections are ready too arrive first, and all go on together. If this call
+            // is dropped meanwhile, so is the turn, which is all that the others wait for.
+            step_back().await;
+            drop(turn);
+        }
+        receiver.await.unwrap_or(Answer::Stopping)
     }
 
-    fn submit_batch(&self, lines: Vec<Bytes>) -> impl Future<Output = Vec<Answer>> + Send {
+    async fn submit_batch(&self, lines: Vec<Bytes>) -> Vec<Answer> {
         let (mut submissions, mut receivers) =
             (Vec::with_capacity(lines.len()), Vec::with_capacity(lines.len()));
         for line in lines {
@@ -67,14 +87,12 @@ impl Backend for Service {
             receivers.push(receiver);
         }
         // What is not taken is dropped unanswered, which reads as stopping.
-        tokio::task::block_in_place(|| drop(self.push(submissions)));
-        async move {
-            let mut answers = Vec::with_capacity(receivers.len());
-            for receiver in receivers {
-                answers.push(receiver.await.unwrap_or(Answer::Stopping));
-            }
-            answers
+        drop(self.push_in_turn(submissions).await);
+        let mut answers = Vec::with_capacity(receivers.len());
+        for receiver in receivers {
+            answers.push(receiver.await.unwrap_or(Answer::Stopping));
         }
+        answers
     }
 
     fn verdicts_of(&self, rating_id: &str) -> Result<Option<Value>, BackendError> {

@@ -79,6 +79,17 @@ struct Shared {
 struct Segment {
     first: u64,
     index: SegmentIndex,
+    /// Open for reading, if it is one of the latest: most look-ups are for what came of late.
+    file: Option<Arc<File>>,
+}
+
+/// Segments that stay open for reading; older ones are opened when they are read.
+const OPEN_SEGMENTS: usize = 8;
+
+/// A segment to read from.
+struct OpenSegment {
+    first: u64,
+    file: Option<Arc<File>>,
 }
 
 #[derive(Debug)]
@@ -120,18 +131,20 @@ impl EmbeddedLog {
                 None => recover::rebuild_index(dir, pair[0], after)?,
             };
             fill_filter(&index, |keys| shared.filter.reserve(keys));
-            shared.segments.push(Segment { first: pair[0], index: SegmentIndex::Sealed(index) });
+            shared.segments.push(Segment { first: pair[0], index: SegmentIndex::Sealed(index), file: None });
         }
         let first = firsts.last().copied().unwrap_or(0);
         let Recovered { file, index, head, end, capacity } = match firsts.is_empty() {
             true => recover::begin(dir, options.segment_bytes)?,
             false => recover::active(dir, first, options.segment_bytes)?,
         };
-        shared.segments.push(Segment { first, index: SegmentIndex::Active(index) });
+        let file = Arc::new(file);
+        let reader = Some(Arc::clone(&file));
+        shared.segments.push(Segment { first, index: SegmentIndex::Active(index), file: reader });
         shared.head = head;
 
         let writer = Writer {
-            file: Arc::new(file),
+            file,
             path: segment::path_of(dir, first),
             capacity,
             end,
@@ -150,12 +163,15 @@ impl EmbeddedLog {
     /// # Errors
     /// The segment cannot be read or is damaged.
     pub fn record(&self, sequence: u64) -> Result<Option<Vec<u8>>, LogError> {
-        let Some((first, offset)) = read(&self.shared).locate(sequence) else { return Ok(None) };
-        let path = segment::path_of(&self.dir, first);
-        let file = File::open(&path).map_err(io_error("open", &path))?;
-        match read_record_at(&file, &path, offset)? {
+        let Some((segment, offset)) = read(&self.shared).place_of(sequence) else { return Ok(None) };
+        let path = || segment::path_of(&self.dir, segment.first);
+        let file = match segment.file {
+            Some(file) => file,
+            None => Arc::new(File::open(path()).map_err(|error| io_error("open", &path())(error))?),
+        };
+        match read_record_at(&file, path, offset)? {
             Some(record) => Ok(Some(record)),
-            None => Err(damage(&path, offset, sequence, "the frame's checksum is wrong")),
+            None => Err(damage(&path(), offset, sequence, "the frame's checksum is wrong")),
         }
     }
 
@@ -169,7 +185,10 @@ impl EmbeddedLog {
         let active = shared.segments.last().map_or(0, |segment| segment.first);
         let sequence = sequence.max(oldest);
         // A record that is not there yet lies beyond the limit and is never looked for.
-        let (first, offset) = shared.locate(sequence).unwrap_or((active, HEADER_BYTES as u64));
+        let (first, offset) = match shared.locate(sequence) {
+            Some((segment, offset)) => (segment.first, offset),
+            None => (active, HEADER_BYTES as u64),
+        };
         Ok(Records::start(&self.dir, first, offset, Some(shared.head.next_sequence))?.at(sequence))
     }
 
@@ -233,6 +252,10 @@ impl Log for EmbeddedLog {
 
     fn find_case_fingerprint(&self, fingerprint: u64) -> Vec<u64> {
         read(&self.shared).find(KeyKind::Case, fingerprint)
+    }
+
+    fn find_fingerprint(&self, rating: u64) -> Vec<u64> {
+        read(&self.shared).find(KeyKind::Rating, rating)
     }
 
     fn head(&self) -> Head {
@@ -335,7 +358,11 @@ impl Writer {
             Some((segment.first, index))
         });
         let index = SegmentIndex::Active(MemoryIndex::default());
-        shared.segments.push(Segment { first: self.head.next_sequence, index });
+        let file = Some(Arc::clone(&self.file));
+        shared.segments.push(Segment { first: self.head.next_sequence, index, file });
+        if let Some(closed) = shared.segments.iter_mut().rev().nth(OPEN_SEGMENTS) {
+            closed.file = None;
+        }
         drop(shared);
         if let Some((first, index)) = sealed {
             let (dir, after, shared) = (log.dir.clone(), self.head, Arc::clone(&log.shared));
@@ -376,17 +403,24 @@ fn fill_filter(index: &MappedIndex, reserve: impl FnOnce(usize) -> Arc<super::in
 
 impl Shared {
     /// The segment of a durable record and the offset of its frame.
-    fn locate(&self, sequence: u64) -> Option<(u64, u64)> {
+    fn locate(&self, sequence: u64) -> Option<(&Segment, u64)> {
         let after = self.segments.partition_point(|segment| segment.first <= sequence);
         let segment = self.segments.get(after.checked_sub(1)?)?;
-        Some((segment.first, segment.index.offset((sequence - segment.first) as usize)?))
+        Some((segment, segment.index.offset((sequence - segment.first) as usize)?))
+    }
+
+    /// The same, to be read without the lock.
+    fn place_of(&self, sequence: u64) -> Option<(OpenSegment, u64)> {
+        self.locate(sequence).map(|(segment, offset)| {
+            (OpenSegment { first: segment.first, file: segment.file.clone() }, offset)
+        })
     }
 
     /// Sequences of the records with a key, ascending.
     fn find(&self, kind: KeyKind, key: u64) -> Vec<u64> {
         let mut found = Vec::new();
         let in_sealed = self.filter.may_contain(kind, key);
-        for Segment { first, index } in &self.segments {
+        for Segment { first, index, .. } in &self.segments {
             let sequence = |number: u32| first + u64::from(number);
             match index {
                 SegmentIndex::Active(index) => found.extend(index.find(kind, key).map(sequence)),

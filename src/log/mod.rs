@@ -80,6 +80,10 @@ pub trait Log: Send + Sync {
     /// ascending, erased ones among them. Cheap where there is none.
     fn find_case_fingerprint(&self, fingerprint: u64) -> Vec<u64>;
 
+    /// Sequences of the entries about ratings with this [fingerprint](record::rating_fingerprint),
+    /// ascending. Reads nothing, so that entries of another rating may be among them.
+    fn find_fingerprint(&self, rating: u64) -> Vec<u64>;
+
     /// The next sequence, and the chain hash over all before it.
     fn head(&self) -> Head;
 

@@ -1,6 +1,7 @@
 //! Reads a segment's frames in order, in bounded memory.
 
 use std::fs::File;
+use std::io;
 use std::ops::Range;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
@@ -76,7 +77,8 @@ impl Frames {
     pub fn rest(&self) -> Result<Vec<u8>, LogError> {
         let end = self.file.metadata().map_err(io_error("measure", &self.path))?.len();
         let mut rest = vec![0; end.saturating_sub(self.offset()) as usize];
-        let filled = read_full_at(&self.file, &self.path, self.offset(), &mut rest)?;
+        let filled = read_full_at(&self.file, self.offset(), &mut rest);
+        let filled = filled.map_err(io_error("read", &self.path))?;
         rest.truncate(filled);
         Ok(rest)
     }
@@ -91,32 +93,42 @@ impl Frames {
         self.at = 0;
         self.record = 0..0;
         self.buffer.resize(bytes.max(BUFFER_BYTES), 0);
-        let filled = read_full_at(&self.file, &self.path, self.buffer_offset, &mut self.buffer)?;
+        let filled = read_full_at(&self.file, self.buffer_offset, &mut self.buffer);
+        let filled = filled.map_err(io_error("read", &self.path))?;
         self.buffer.truncate(filled);
         Ok(())
     }
 }
 
 /// Fills `out` from `offset`, or as much of it as the file has; gives the number of bytes.
-fn read_full_at(file: &File, path: &Path, offset: u64, out: &mut [u8]) -> Result<usize, LogError> {
+fn read_full_at(file: &File, offset: u64, out: &mut [u8]) -> io::Result<usize> {
     let mut filled = 0;
     while filled < out.len() {
         match file.read_at(&mut out[filled..], offset + filled as u64) {
             Ok(0) => break,
             Ok(read) => filled += read,
-            Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
-            Err(error) => return Err(io_error("read", path)(error)),
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
         }
     }
     Ok(filled)
 }
 
-/// The record of the frame that begins at `offset`; `None` where none reads.
-pub fn read_record_at(file: &File, path: &Path, offset: u64) -> Result<Option<Vec<u8>>, LogError> {
+/// The record of the frame that begins at `offset`; `None` where none reads. `path` names the file in
+/// an error.
+pub fn read_record_at<P: AsRef<Path>>(
+    file: &File,
+    path: impl FnOnce() -> P,
+    offset: u64,
+) -> Result<Option<Vec<u8>>, LogError> {
+    read_record(file, offset).map_err(|error| io_error("read", path().as_ref())(error))
+}
+
+fn read_record(file: &File, offset: u64) -> io::Result<Option<Vec<u8>>> {
     // Most records fit the first read.
     let mut bytes = vec![0; 1024];
     for _ in 0..2 {
-        let filled = read_full_at(file, path, offset, &mut bytes)?;
+        let filled = read_full_at(file, offset, &mut bytes)?;
         if let Some((_, record)) = read_frame(&bytes[..filled]) {
             return Ok(Some(record.to_vec()));
         }

@@ -1,9 +1,7 @@
 //! Step (d): the committer. It gives ratings their place in the log, in input order, makes them
 //! durable in groups, and only then lets the answers go.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::sync::mpsc::Receiver;
 
 use super::answer::{Answer, Reply};
 use super::folds::is_budgeted;
@@ -89,12 +87,18 @@ struct Group {
     entries: Vec<Entry>,
     /// Position in the group of the ratings by fingerprint.
     ratings: HashedMap<usize>,
+    /// The earlier rating that was read last.
+    read: Option<(u64, RatingEntry)>,
     /// What this group revises, by the rating's sequence.
     revised: HashedMap<Standing>,
     pending: Vec<Pending>,
     comments: Vec<(compact_str::CompactString, crate::pseudonym::Comment)>,
-    /// When each batch came from its worker.
-    came: Vec<std::time::Instant>,
+    /// How many batches of workers are in it.
+    batches: usize,
+    /// When each of its calls arrived.
+    arrived: Vec<std::time::Instant>,
+    /// When each batch, of whatever, had been judged.
+    judged_at: Vec<std::time::Instant>,
 }
 
 /// The one thread that appends.
@@ -114,21 +118,20 @@ impl Committer {
         Self { shared, output, group: Group::default(), next_sequence, latest: Instant::default() }
     }
 
-    /// Runs until every worker is gone and every batch is answered.
+    /// Runs until the service is closed and everything that it took is answered.
     ///
     /// # Errors
     /// The log, the vault or the output failed. Nothing of the failed group was answered.
-    pub fn run(mut self, batches: &Receiver<JudgedBatch>) -> Result<(), ServiceError> {
-        let mut waiting = BTreeMap::new();
-        let mut next_batch = 0;
-        while let Ok(batch) = batches.recv() {
-            waiting.insert(batch.number, batch);
-            // What came meanwhile shares this group's sync.
-            waiting.extend(batches.try_iter().map(|batch| (batch.number, batch)));
-            while let Some(batch) = waiting.remove(&next_batch) {
-                next_batch += 1;
-                self.group.came.push(batch.judged_at);
-                for judged in batch.judged {
+    pub fn run(mut self) -> Result<(), ServiceError> {
+        let shared = Arc::clone(&self.shared);
+        // What comes while a group is written shares the next one's sync.
+        let mut batches = Vec::new();
+        while shared.ready.take(&mut batches, || shared.gate.inside() == 0) {
+            for JudgedBatch { judged, judged_at, mut arrived } in batches.drain(..) {
+                self.group.batches += usize::from(arrived.is_empty());
+                self.group.arrived.append(&mut arrived);
+                self.group.judged_at.push(judged_at);
+                for judged in judged {
                     self.take(judged)?;
                 }
             }
@@ -235,7 +238,7 @@ impl Committer {
 
     /// Where the earlier rating stands that this one shares its occasion with, or says that it revises.
     fn earlier_sequence(
-        &self,
+        &mut self,
         entry: &RatingEntry,
         former: Option<&FormerNames>,
         earlier: Option<EarlierRating>,
@@ -245,13 +248,14 @@ impl Committer {
             if let Some(&position) = self.group.ratings.get(&earlier.fingerprint) {
                 return Ok(Some(self.group_start() + position as u64));
             }
-            for case in [Some(*case), former.and_then(|names| names.case)].into_iter().flatten() {
-                for sequence in self.shared.log.find_case(&case)? {
-                    let found = self.shared.log.read(sequence)?;
-                    let id = found.as_ref().and_then(Entry::rating_id);
-                    if id.is_some_and(|id| rating_fingerprint(id) == earlier.fingerprint) {
-                        return Ok(Some(sequence));
-                    }
+            let former = former.and_then(|names| names.case);
+            for sequence in self.shared.log.find_fingerprint(earlier.fingerprint) {
+                if let Some(Entry::Rating(found)) = self.shared.log.read(sequence)?
+                    && found.observation.service.case.is_some_and(|found| found == *case || Some(found) == former)
+                    && rating_fingerprint(&found.observation.rating_id) == earlier.fingerprint
+                {
+                    self.group.read = Some((sequence, *found));
+                    return Ok(Some(sequence));
                 }
             }
         }
@@ -279,9 +283,10 @@ impl Committer {
     fn entry_at(&self, sequence: u64) -> Result<RatingEntry, ServiceError> {
         let in_group =
             sequence.checked_sub(self.group_start()).and_then(|i| self.group.entries.get(i as usize));
-        let entry = match in_group {
-            Some(entry) => Some(entry.clone()),
-            None => self.shared.log.read(sequence)?,
+        let entry = match (in_group, &self.group.read) {
+            (Some(entry), _) => Some(entry.clone()),
+            (None, Some((read, rating))) if *read == sequence => return Ok(rating.clone()),
+            (None, _) => self.shared.log.read(sequence)?,
         };
         match entry {
             Some(Entry::Rating(entry)) => Ok(*entry),
@@ -343,11 +348,15 @@ impl Committer {
                 nonce: Evidence::nonce(&rating.observation.digest, number),
             }),
         };
-        let body = self.shared.render_revision(&revision, &rating)?;
+        // Only an ordered stream is told of it here; others follow the feed.
+        let body = match self.output {
+            Some(_) => Some(self.shared.render_revision(&revision, &rating)?),
+            None => None,
+        };
         let record = revision.encode();
         let place = self.push(record, Entry::Revision(Box::new(revision)));
         self.group.revised.insert(sequence, Standing { revision: number, decision, by_person: false });
-        self.group.pending.push(Pending::Revision { body, sequence: place });
+        self.group.pending.extend(body.map(|body| Pending::Revision { body, sequence: place }));
         match admit_instead {
             Some(other) => self.revise(other, Decision::Admit, RevisionSource::Lapse, "hold-budget", at),
             None => Ok(()),
@@ -356,16 +365,24 @@ impl Committer {
 
     fn standing_in_log(&self, rating: &RatingEntry) -> Result<Standing, ServiceError> {
         let first = Standing { revision: 0, decision: rating.outcome.decision, by_person: false };
-        let entries = self.shared.log.find_rating(&rating.observation.rating_id)?;
-        let Some(&last) = entries.last() else { return Ok(first) };
-        Ok(match self.shared.log.read(last)? {
-            Some(Entry::Revision(revision)) => Standing {
-                revision: revision.revision,
-                decision: revision.decision,
-                by_person: revision.source == RevisionSource::Reviewer,
-            },
-            _ => first,
-        })
+        let id = &rating.observation.rating_id;
+        let entries = self.shared.log.find_fingerprint(rating_fingerprint(id));
+        if entries.len() < 2 {
+            return Ok(first);
+        }
+        for &sequence in entries.iter().rev() {
+            match self.shared.log.read(sequence)? {
+                Some(Entry::Revision(revision)) if revision.rating.rating_id == *id => {
+                    return Ok(Standing {
+                        revision: revision.revision,
+                        decision: revision.decision,
+                        by_person: revision.source == RevisionSource::Reviewer,
+                    });
+                }
+                _ => {}
+            }
+        }
+        Ok(first)
     }
 
     /// Admits what nobody decided in time.
@@ -389,23 +406,29 @@ impl Committer {
             let now = self.shared.clock.now().unwrap_or(self.latest);
             self.shared.vault.append_group(&sealed, now)?;
         }
+        let mut folded = Vec::new();
         if !group.records.is_empty() {
             let started = std::time::Instant::now();
             let range = self.shared.log.append(&group.records)?;
             self.shared.metrics.synced(started.elapsed());
             debug_assert_eq!(range.end, self.next_sequence, "the only writer");
-            self.shared.publish(range, &group.entries);
+            folded = self.shared.publish(range, std::mem::take(&mut group.entries));
         }
-        for came in &group.came {
-            self.shared.metrics.latency(Stage::Commit, came.elapsed());
+        let now = std::time::Instant::now();
+        for &judged_at in &group.judged_at {
+            self.shared.metrics.latency(Stage::Commit, now - judged_at);
+        }
+        for &arrived in &group.arrived {
+            self.shared.latencies.note(now - arrived);
         }
         let mut spares = Kept::default();
         for pending in group.pending.drain(..) {
             self.say(pending, &mut spares)?;
         }
-        self.shared.intake.finished(group.came.len());
+        self.shared.intake.finished(group.batches);
+        self.shared.gate.leave(group.arrived.len());
         group.records.drain(..).for_each(|record| spares.keep_buffer(record.into_bytes()));
-        for entry in group.entries.drain(..) {
+        for entry in folded {
             if let Entry::Rating(entry) = entry {
                 spares.keep(Spare::new(entry.observation, entry.features));
             }
@@ -414,7 +437,9 @@ impl Committer {
         group.ratings.clear();
         group.revised.clear();
         group.comments.clear();
-        group.came.clear();
+        group.arrived.clear();
+        group.judged_at.clear();
+        (group.batches, group.read) = (0, None);
         self.group = group;
         Ok(())
     }
@@ -447,6 +472,14 @@ impl Committer {
             }
         }
         Ok(())
+    }
+}
+
+impl Drop for Committer {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            self.shared.fail(&"the committer panicked; the message is above");
+        }
     }
 }
 

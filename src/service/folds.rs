@@ -1,20 +1,15 @@
-//! What the committer folds from the entries that it appends: statistics, pending holds, the budget.
+//! What the committer folds from the entries that it appends: pending holds, the budget.
 
 use super::references::{Collector, calendar_of};
 use crate::date::UtcOffset;
+use crate::log::Entry;
 use crate::log::entry::{RevisionEntry, RevisionSource};
-use crate::log::{Entry, Head};
 use crate::policy::{Budget, Pending};
-use crate::statistics::{Counted, Statistics};
 use crate::wire::Decision;
 
 /// Projections that the service keeps at hand. Each can be rebuilt from the log alone.
 #[derive(Debug)]
 pub struct Folds {
-    /// The authoritative figures.
-    pub statistics: Statistics,
-    /// The log as far as it is folded.
-    pub head: Head,
     /// Holds that nobody decided.
     pub pending: Pending,
     /// The day's budget of held bad ratings.
@@ -30,7 +25,6 @@ pub struct Folds {
 impl Folds {
     /// Folds an entry that was just appended. The budget knows it already: it was asked when it was decided.
     pub fn apply(&mut self, sequence: u64, entry: &Entry) {
-        self.statistics.apply(&Counted::of(sequence, entry));
         if let Entry::Rating(rating) = entry {
             self.bad_ratings += u64::from(rating.observation.is_bad());
         }

@@ -4,6 +4,9 @@ use std::collections::VecDeque;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use tokio::sync::Notify;
+use tokio::sync::futures::Notified;
+
 /// Locks, whether or not another thread panicked while it held the lock: what the locks here guard
 /// is valid between any two statements.
 pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -13,7 +16,8 @@ pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 /// Bounds of the queue and of the batches made of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct IntakeLimits {
-    /// Submissions that may wait; one more is shed (inline) or waits outside (batch).
+    /// Submissions that may wait, and calls that may be on their way; one more call is shed, one more
+    /// submission waits outside.
     pub queue: usize,
     /// Most submissions of one batch.
     pub batch: usize,
@@ -53,6 +57,8 @@ pub struct Intake<T> {
     limits: IntakeLimits,
     work: Condvar,
     room: Condvar,
+    /// The same for those who wait without a thread.
+    room_for_tasks: Notify,
 }
 
 /// Why a submission was not taken.
@@ -68,22 +74,27 @@ impl<T> Intake<T> {
     /// An empty queue.
     pub fn new(limits: IntakeLimits) -> Self {
         let inner = Inner { waiting: VecDeque::new(), next_batch: 0, in_flight: 0, closed: false };
-        Self { inner: Mutex::new(inner), limits, work: Condvar::new(), room: Condvar::new() }
+        Self { inner: Mutex::new(inner), limits, work: Condvar::new(), room: Condvar::new(), room_for_tasks: Notify::new() }
     }
 
-    /// Adds one submission, or gives it back at once.
-    pub fn offer(&self, submission: T) -> Result<(), (Refused, T)> {
+    /// Adds submissions in order as far as there is room, and leaves the rest.
+    pub fn offer(&self, submissions: &mut impl ExactSizeIterator<Item = T>) -> Result<(), Refused> {
         let mut inner = lock(&self.inner);
         if inner.closed {
-            return Err((Refused::Closed, submission));
+            return Err(Refused::Closed);
         }
-        if inner.waiting.len() >= self.limits.queue {
-            return Err((Refused::Full, submission));
+        self.fill(&mut inner, submissions);
+        match submissions.len() {
+            0 => Ok(()),
+            _ => Err(Refused::Full),
         }
-        inner.waiting.push_back((Instant::now(), submission));
-        drop(inner);
-        self.work.notify_one();
-        Ok(())
+    }
+
+    fn fill(&self, inner: &mut Inner<T>, submissions: &mut impl ExactSizeIterator<Item = T>) {
+        let room = self.limits.queue.saturating_sub(inner.waiting.len());
+        let now = Instant::now();
+        inner.waiting.extend(submissions.by_ref().take(room).map(|submission| (now, submission)));
+        self.work.notify_all();
     }
 
     /// Adds all submissions in order, waiting for room; gives back what was left when it closed.
@@ -97,10 +108,7 @@ impl<T> Intake<T> {
             if inner.closed {
                 return Err(submissions.collect());
             }
-            let room = self.limits.queue - inner.waiting.len();
-            let now = Instant::now();
-            inner.waiting.extend(submissions.by_ref().take(room).map(|submission| (now, submission)));
-            self.work.notify_all();
+            self.fill(&mut inner, &mut submissions);
             if submissions.len() == 0 {
                 return Ok(());
             }
@@ -123,7 +131,7 @@ impl<T> Intake<T> {
                 if more {
                     self.work.notify_one();
                 }
-                self.room.notify_all();
+                self.room_came();
                 return Some(Batch { number, submissions, waited });
             }
             if inner.closed && inner.waiting.is_empty() {
@@ -135,6 +143,9 @@ impl<T> Intake<T> {
 
     /// Says that this many batches were answered.
     pub fn finished(&self, batches: usize) {
+        if batches == 0 {
+            return;
+        }
         lock(&self.inner).in_flight -= batches;
         self.work.notify_all();
     }
@@ -143,7 +154,18 @@ impl<T> Intake<T> {
     pub fn close(&self) {
         lock(&self.inner).closed = true;
         self.work.notify_all();
+        self.room_came();
+    }
+
+    fn room_came(&self) {
         self.room.notify_all();
+        self.room_for_tasks.notify_waiters();
+    }
+
+    /// Resolves once there may be room, or the queue is closed. It hears of all that happens from the
+    /// moment on in which it is enabled.
+    pub fn room(&self) -> Notified<'_> {
+        self.room_for_tasks.notified()
     }
 
     /// Takes no more submissions, and drops those that wait: there is nobody left to answer them.
@@ -191,6 +213,11 @@ impl<S> Turnstile<S> {
         result
     }
 
+    /// Runs `work` on the state alone, between two batches, whichever they are.
+    pub fn join<R>(&self, work: impl FnOnce(&mut S) -> R) -> R {
+        work(&mut lock(&self.inner).1)
+    }
+
     /// Runs `look` on the state between two batches.
     pub fn look<R>(&self, look: impl FnOnce(&S) -> R) -> R {
         look(&lock(&self.inner).1)
@@ -226,13 +253,37 @@ mod tests {
     }
 
     #[test]
-    fn a_full_queue_gives_the_submission_back_at_once() {
+    fn a_full_queue_leaves_the_rest_at_once() {
         let intake = Intake::new(IntakeLimits { queue: 2, batch: 1, in_flight: 1 });
-        assert!(intake.offer(1).is_ok() && intake.offer(2).is_ok());
-        assert_eq!(intake.offer(3), Err((Refused::Full, 3)));
+        let mut submissions = vec![1, 2, 3].into_iter();
+        assert_eq!(intake.offer(&mut submissions), Err(Refused::Full));
+        assert_eq!(submissions.as_slice(), [3]);
         intake.close();
-        assert_eq!(intake.offer(4), Err((Refused::Closed, 4)));
+        assert_eq!(intake.offer(&mut submissions), Err(Refused::Closed));
+        assert_eq!(submissions.as_slice(), [3]);
         let batch = intake.next_batch().unwrap();
         assert_eq!((batch.number, batch.submissions), (0, vec![1]));
+    }
+
+    #[tokio::test]
+    async fn a_task_that_waits_for_room_hears_of_it() {
+        let intake = Arc::new(Intake::new(IntakeLimits { queue: 1, batch: 1, in_flight: 8 }));
+        let mut submissions = (0..100).collect::<Vec<u32>>().into_iter();
+        let taker = {
+            let intake = Arc::clone(&intake);
+            std::thread::spawn(move || {
+                (0..100).map(|_| intake.next_batch().unwrap()).inspect(|_| intake.finished(1)).count()
+            })
+        };
+        loop {
+            let mut room = std::pin::pin!(intake.room());
+            room.as_mut().enable();
+            match intake.offer(&mut submissions) {
+                Ok(()) => break,
+                Err(refused) => assert_eq!(refused, Refused::Full),
+            }
+            room.await;
+        }
+        assert_eq!(taker.join().unwrap(), 100);
     }
 }

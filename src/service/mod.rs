@@ -1,22 +1,28 @@
 //! The one door that every transport uses.
 //!
 //! ```text
-//! intake (bounded) ─▶ workers: prepare ─▶ turnstile: observe ─▶ judge ─▶ committer ─▶ answers
-//!                     in parallel         in input order        parallel  in input order
+//! calls ───▶ gate (bounded) ──────────┬▶ prepare ─▶ turnstile: observe ─▶ judge ─▶ committer ─▶ answers
+//! batches ─▶ intake (bounded) ─▶ workers┘ parallel    one at a time       parallel  in that order
 //! ```
+//!
+//! Calls are taken through on the threads that received them, so that no other has to be woken for them
+//! but the committer's; batches, whose callers do not wait for single answers, by workers.
 //!
 //! A transport hands in lines and gets answers; it knows nothing of what lies between. A failed
 //! sync ends the service: what it has answered is durable, and nothing else was answered.
 
 mod answer;
 mod commit;
+mod figures;
 mod folds;
+mod gate;
 mod intake;
 mod known;
 mod latency;
 mod open;
 mod past;
 mod queries;
+mod ready;
 mod references;
 mod render;
 mod rules;
@@ -54,13 +60,16 @@ pub use queries::Page;
 pub use references::ReferenceOrigin;
 pub use render::{features as feature_values, grouped};
 pub use rules::RulesOrigin;
-pub use worker::Submission;
+pub use worker::{Submission, Turn};
 
+use figures::Figures;
+use gate::Gate;
 use intake::{Intake, Turnstile, lock};
+use ready::Ready;
 use render::AppealKey;
 use rules::Archive;
 use ticker::Ticker;
-use worker::Sequencer;
+use worker::{Arrivals, JudgedBatch, Sequencer};
 
 /// What `now` is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -153,6 +162,9 @@ impl Options {
 /// What all threads of a service share.
 struct Shared {
     intake: Intake<Submission>,
+    gate: Gate,
+    arrivals: Arrivals,
+    ready: Ready<JudgedBatch>,
     turnstile: Turnstile<Sequencer>,
     preparer: Preparer,
     clock: Clock,
@@ -164,6 +176,7 @@ struct Shared {
     vault: crate::vault::Vault,
     archive: RwLock<Archive>,
     folds: Mutex<Folds>,
+    figures: Figures,
     appeals: AppealKey,
     head: watch::Sender<u64>,
     recent: Mutex<queries::Recent>,
@@ -220,10 +233,10 @@ impl Shared {
     }
 
     /// Folds what has just become durable and tells everybody.
-    fn publish(&self, range: Range<u64>, entries: &[Entry]) {
+    fn publish(&self, range: Range<u64>, entries: Vec<Entry>) -> Vec<Entry> {
         let mut folds = lock(&self.folds);
         let mut recent = lock(&self.recent);
-        for (sequence, entry) in range.clone().zip(entries) {
+        for (sequence, entry) in range.clone().zip(&entries) {
             folds.apply(sequence, entry);
             recent.note(sequence, entry);
             if let Entry::Rating(rating) = entry {
@@ -231,9 +244,10 @@ impl Shared {
                 rating.observation.warnings.iter().for_each(|warning| self.metrics.warning(&warning.path));
             }
         }
-        folds.head = self.log.head();
         drop((folds, recent));
+        let folded = self.figures.fold(range.start, entries, self.log.head());
         self.head.send_replace(range.end);
+        folded
     }
 
     /// Says that the service cannot go on: readiness tells, and nothing more is taken.
@@ -241,33 +255,50 @@ impl Shared {
         if !self.failed.swap(true, Ordering::Relaxed) {
             tracing::error!(%error, "the service cannot go on");
         }
+        self.gate.close();
         self.intake.abandon();
+        self.ready.abandon();
     }
 }
 
 impl Service {
-    /// Hands over one rating; refuses at once if the queue is full or closed.
+    /// Takes one rating through scoring, on the thread that calls, and has its answer sent once that is
+    /// durable. Takes tens of microseconds and waits for no disk; refuses at once if too many are on
+    /// their way, or the service is stopping.
     pub fn submit(&self, line: Bytes, reply: Box<dyn FnOnce(Answer) + Send>) {
-        let (shared, came) = (Arc::clone(&self.shared), std::time::Instant::now());
-        let timed = Box::new(move |answer| {
-            if let Answer::Verdict(_) = answer {
-                shared.latencies.note(came.elapsed());
+        drop(self.arrive(line, reply));
+    }
+
+    /// As [`Service::submit`], but who gets a turn may let other calls arrive before dropping it. They
+    /// then share one way through the rest; without that turn they wait, so it must not be kept long.
+    pub fn arrive(&self, line: Bytes, reply: Box<dyn FnOnce(Answer) + Send>) -> Option<Turn<'_>> {
+        let shared = &self.shared;
+        match shared.gate.enter() {
+            Ok(()) => return worker::arrive(shared, line, Reply::Call(reply)),
+            Err(Refused::Full) => {
+                shared.metrics.shed.inc();
+                reply(Answer::Shed { retry_after_s: shared.retry_after_s });
             }
-            reply(answer);
-        });
-        let submission = Submission::Rating { line, reply: Reply::Call(timed) };
-        let (refused, submission) = match self.shared.intake.offer(submission) {
-            Ok(()) => return,
-            Err(back) => back,
-        };
-        if let Submission::Rating { reply: Reply::Call(reply), .. } = submission {
-            reply(match refused {
-                Refused::Full => {
-                    self.shared.metrics.shed.inc();
-                    Answer::Shed { retry_after_s: self.shared.retry_after_s }
-                }
-                Refused::Closed => Answer::Stopping,
-            });
+            Err(Refused::Closed) => reply(Answer::Stopping),
+        }
+        None
+    }
+
+    /// Hands over submissions in order, waiting for room without a thread.
+    ///
+    /// # Errors
+    /// The service is stopping; it gives back what it did not take.
+    pub async fn push_in_turn(&self, submissions: Vec<Submission>) -> Result<(), Vec<Submission>> {
+        let mut submissions = submissions.into_iter();
+        loop {
+            // Enabled before the look, so that room that comes right after it is not missed.
+            let mut room = std::pin::pin!(self.shared.intake.room());
+            room.as_mut().enable();
+            match self.shared.intake.offer(&mut submissions) {
+                Ok(()) => return Ok(()),
+                Err(Refused::Closed) => return Err(submissions.collect()),
+                Err(Refused::Full) => room.await,
+            }
         }
     }
 
@@ -299,12 +330,13 @@ impl Service {
         look(&lock(&self.shared.folds))
     }
 
-    /// The figures that a query asks for, and the log position that they follow from.
+    /// The figures that a query asks for, and the log position that they follow from. No answer to a
+    /// rating waits for it.
     ///
     /// # Errors
     /// The query is wrong.
     pub fn statistics_report(&self, query: &Query) -> Result<Report, QueryError> {
-        self.folds(|folds| folds.statistics.report(query, &folds.head.chain.to_string()))
+        self.shared.figures.report(query)
     }
 
     /// Median and 99th percentile of the latest answers' times, in microseconds.
@@ -322,9 +354,10 @@ impl Service {
         &self.shared.metrics
     }
 
-    /// Ratings that wait, and how many may.
+    /// Ratings that wait or are on their way, and how many may of either.
     pub fn queue(&self) -> (usize, usize) {
-        (self.shared.intake.depth(), self.shared.intake.limits().queue)
+        let shared = &self.shared;
+        (shared.intake.depth() + shared.gate.inside(), shared.intake.limits().queue)
     }
 
     /// Sets the gauges of feature state to what stands now.

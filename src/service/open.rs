@@ -1,11 +1,11 @@
 //! From a data directory to a running service: recover the log, rebuild the folds, start the threads.
 
 use std::fmt;
-use std::sync::mpsc::sync_channel;
 use std::sync::{Arc, Mutex, RwLock};
-use std::thread;
+use std::thread::{self, JoinHandle};
 
 use super::commit::Committer;
+use super::figures::Figures;
 use super::known::KnownRatings;
 use super::latency::Latencies;
 use super::past::LogPast;
@@ -15,15 +15,17 @@ use super::render::AppealKey;
 use super::rules::Archive;
 use super::spares::Spares;
 use super::ticker::Ticker;
-use super::worker::Sequencer;
-use super::{Clock, Folds, Intake, Options, Service, Shared, Submission, Threads, Turnstile, worker};
+use super::worker::{Arrivals, Sequencer};
+use super::{
+    Clock, Folds, Gate, Intake, Options, Ready, Service, Shared, Submission, Threads, Turnstile, worker,
+};
 use crate::features::reference::{ReferenceErrors, References};
 use crate::log::{self, EmbeddedLog, Entry, Log, LogError, LogOptions};
 use crate::policy::{Budget, Pending};
 use crate::pseudonym::{KeyError, Keyring};
 use crate::rules::SourceError;
 use crate::scoring::{self, Engine, Prepared, Preparer, Ruling, RulingError};
-use crate::statistics::{Settings, Statistics};
+use crate::statistics::{Counted, Settings, Statistics};
 use crate::time::MINUTE_MS;
 use crate::vault::{Vault, VaultError};
 use crate::version::Version;
@@ -91,9 +93,6 @@ from!(
     std::io::Error => Output,
 );
 
-/// Batches that may wait before the committer.
-const COMMIT_QUEUE: usize = 64;
-
 impl Service {
     /// Opens the data directory (creating what is missing), rebuilds state and folds from the log, and
     /// starts to take ratings.
@@ -117,17 +116,16 @@ impl Service {
         let appeals = AppealKey::new(keyring.derive("zhenping appeal v1"));
 
         let mut folds = Folds {
-            statistics: Statistics::new(Settings { offset: options.offset, ..Settings::default() }),
             pending: Pending::new(options.calendar, options.lapse),
             budget: Budget::new(options.bad_holds_per_day, options.offset),
             bad_ratings: 0,
-            head: log.head(),
             offset: options.offset,
             tables: Collector::default(),
         };
+        let mut statistics = Statistics::new(Settings { offset: options.offset, ..Settings::default() });
         let mut archive = Archive::default();
         let engine = Engine::new(Arc::clone(&ruling), options.state, options.offset);
-        let (mut engine, logged) = rebuild(&log, engine, &mut folds, &mut archive)?;
+        let (mut engine, logged) = rebuild(&log, engine, &mut folds, &mut statistics, &mut archive)?;
         folds.bad_ratings = 0;
         let activate = archive.current().map(|r| r.version()) != Some(ruling.version());
         if activate {
@@ -151,12 +149,15 @@ impl Service {
 
         let limits = options.intake;
         let head = log.head().next_sequence;
-        let (batches, committed) = sync_channel(COMMIT_QUEUE);
         let shared = Arc::new(Shared {
             intake: Intake::new(limits),
+            gate: Gate::new(limits.queue),
+            arrivals: Arrivals::default(),
+            ready: Ready::new(),
             turnstile: Turnstile::new(Sequencer {
                 engine,
-                known: KnownRatings::new(limits.batch * limits.in_flight),
+                known: KnownRatings::new(limits.batch * limits.in_flight + limits.queue),
+                next_place: 0,
             }),
             preparer: Preparer::new(keyring, options.offset),
             clock: options.clock,
@@ -164,6 +165,7 @@ impl Service {
             ahead_ms: i64::from(options.ahead_minutes) * MINUTE_MS,
             retry_after_s: options.retry_after_s,
             feature_count: ruling.catalogue().len().into(),
+            figures: Figures::new(statistics, log.head()),
             log,
             vault,
             archive: RwLock::new(archive),
@@ -189,7 +191,7 @@ impl Service {
         let committer = {
             let (shared, output) = (Arc::clone(&shared), options.output);
             thread::Builder::new().name("committer".into()).spawn(move || {
-                let run = || Committer::new(Arc::clone(&shared), output).run(&committed);
+                let run = || Committer::new(Arc::clone(&shared), output).run();
                 // Whoever waits for room or for an answer must not wait for a thread that is gone.
                 let ended = std::panic::catch_unwind(std::panic::AssertUnwindSafe(run));
                 let ended = ended.unwrap_or(Err(ServiceError::Panicked));
@@ -201,9 +203,9 @@ impl Service {
         };
         let mut workers = Vec::new();
         for i in 0..options.threads.max(1) {
-            let (shared, batches) = (Arc::clone(&shared), batches.clone());
+            let shared = Arc::clone(&shared);
             let worker = thread::Builder::new().name(format!("worker-{i}"));
-            workers.push(worker.spawn(move || worker::run(&shared, &batches))?);
+            workers.push(worker.spawn(move || worker::run(&shared))?);
         }
         let ticker = match options.clock {
             Clock::Wall => Some(Ticker::start(Arc::clone(&shared), options.vault_days)?),
@@ -219,15 +221,18 @@ impl Service {
     /// # Errors
     /// What ended the service before, if something did.
     pub fn stop(&self) -> Result<(), ServiceError> {
+        self.shared.gate.close();
         self.shared.intake.close();
         let Some(threads) = super::lock(&self.threads).take() else { return Ok(()) };
-        if let Some(ticker) = threads.ticker {
-            ticker.stop().map_err(|_| ServiceError::Panicked)?;
+        let ticker = threads.ticker.map_or(Ok(()), Ticker::stop);
+        let workers: Vec<_> = threads.workers.into_iter().map(JoinHandle::join).collect();
+        // From here on only calls that passed the gate bring anything.
+        self.shared.ready.close();
+        let committer = threads.committer.join().map_err(|_| ServiceError::Panicked)?;
+        if ticker.is_err() || workers.iter().any(Result::is_err) {
+            return Err(ServiceError::Panicked);
         }
-        for worker in threads.workers {
-            worker.join().map_err(|_| ServiceError::Panicked)?;
-        }
-        threads.committer.join().map_err(|_| ServiceError::Panicked)?
+        committer
     }
 }
 
@@ -244,6 +249,7 @@ fn rebuild(
     log: &EmbeddedLog,
     mut engine: Engine,
     folds: &mut Folds,
+    statistics: &mut Statistics,
     archive: &mut Archive,
 ) -> Result<(Engine, Option<Version>), ServiceError> {
     let (mut tables, mut in_force) = (Collector::default(), None);
@@ -260,6 +266,7 @@ fn rebuild(
     for entry in log.read_from(0)? {
         let (sequence, entry) = entry?;
         folds.replay(sequence, &entry);
+        statistics.apply(&Counted::of(sequence, &entry));
         match entry {
             Entry::Rating(rating) => {
                 let features = engine.ruling().catalogue().len();

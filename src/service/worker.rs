@@ -1,14 +1,18 @@
-//! The workers: each takes a batch through steps (a) to (c) of the path and hands it to the
-//! committer. Preparing and judging run in parallel; observing happens in the order of the batches.
+//! Steps (a) to (c) of the path, up to the committer. Preparing and judging run in parallel; observing
+//! happens alone, in the order in which the committer takes what comes of it.
+//!
+//! What was queued is taken through them by workers, in batches ([`run`]). Calls are prepared by the
+//! thread that received them ([`arrive`]), and the first of those that arrive together takes them all
+//! through the rest ([`Turn`]).
 
-use std::sync::Arc;
-use std::sync::mpsc::SyncSender;
+use std::cell::RefCell;
+use std::sync::{Arc, Mutex, TryLockError};
 
 use bytes::Bytes;
 
 use super::Shared;
 use super::answer::{Answer, Reply};
-use super::intake::Batch;
+use super::intake::{Batch, lock};
 use super::known::{Acquaintance, KnownRatings};
 use super::past::LogPast;
 use super::render;
@@ -98,16 +102,47 @@ pub struct Sequencer {
     pub engine: Engine,
     /// Ratings that were taken.
     pub known: KnownRatings,
+    /// Place of the next batch or call in the order of commits.
+    pub next_place: u64,
 }
 
-/// A batch on its way to the committer.
+/// What goes to the committer at once: a worker's batch, or calls that arrived together.
 pub struct JudgedBatch {
-    /// Its place in the order of batches.
-    pub number: u64,
     /// What became of each submission, in order.
     pub judged: Vec<Judged>,
     /// When the last of them was judged.
     pub judged_at: std::time::Instant,
+    /// When each call arrived, if it is of calls, which passed the gate; empty for a worker's batch.
+    pub arrived: Vec<std::time::Instant>,
+}
+
+/// A place in the order of commits. If it is dropped unfilled, because something panicked, state may
+/// have seen half of a rating: then the service ends, and what it has in the log is rebuilt.
+struct Place<'a> {
+    shared: &'a Shared,
+    number: u64,
+    filled: bool,
+}
+
+impl<'a> Place<'a> {
+    fn new(shared: &'a Shared, sequencer: &mut Sequencer) -> Self {
+        let number = sequencer.next_place;
+        sequencer.next_place += 1;
+        Self { shared, number, filled: false }
+    }
+
+    fn fill(mut self, batch: JudgedBatch) {
+        self.filled = true;
+        self.shared.ready.put(self.number, batch);
+    }
+}
+
+impl Drop for Place<'_> {
+    fn drop(&mut self) {
+        if !self.filled {
+            self.shared.fail(&"scoring a rating panicked; the message is above");
+        }
+    }
 }
 
 #[allow(clippy::large_enum_variant)]
@@ -129,7 +164,7 @@ struct Seen {
 }
 
 /// Runs until the queue is closed and empty.
-pub fn run(shared: &Shared, committer: &SyncSender<JudgedBatch>) {
+pub fn run(shared: &Shared) {
     let mut assessment = Assessment::default();
     while let Some(Batch { number, submissions, waited }) = shared.intake.next_batch() {
         let began = std::time::Instant::now();
@@ -141,16 +176,129 @@ pub fn run(shared: &Shared, committer: &SyncSender<JudgedBatch>) {
             .into_iter()
             .map(|submission| prepare(shared, submission, &mut spares, features, now))
             .collect();
-        shared.turnstile.pass(number, |sequencer| observe(shared, sequencer, &mut steps, now));
+        let place = shared.turnstile.pass(number, |sequencer| {
+            let place = Place::new(shared, sequencer);
+            observe(shared, sequencer, &mut steps, now);
+            place
+        });
         let judged =
             steps.into_iter().map(|step| finish(shared, step, &mut spares, &mut assessment)).collect();
-        shared.metrics.latency(Stage::Score, began.elapsed());
-        let judged = JudgedBatch { number, judged, judged_at: std::time::Instant::now() };
-        if committer.send(judged).is_err() {
-            // The committer ended because the log is lost: waiting replies are dropped unanswered.
+        hand_over(shared, place, judged, began, Vec::new());
+    }
+}
+
+/// Calls that were prepared, each by the thread that received it, and wait to be observed.
+#[derive(Default)]
+pub struct Arrivals {
+    arrived: Mutex<Vec<(std::time::Instant, Step)>>,
+    /// Held by the thread that scores them. Nobody waits for it: who finds it taken leaves what arrived
+    /// to that thread.
+    scoring: Mutex<()>,
+}
+
+/// As many arrivals are scored at once without waiting for more. Enough to have memory asked for ahead
+/// of time and to wake the committer rarely; and at some ten microseconds each, few enough for the
+/// thread, which serves connections.
+const ARRIVALS_MAX: usize = 32;
+
+/// The duty to have scored what has arrived. Whoever holds it may let others arrive before, who then
+/// share the way; dropping it scores them all.
+#[must_use = "dropped at once, a call shares its way with no other"]
+pub struct Turn<'a>(&'a Shared);
+
+impl Drop for Turn<'_> {
+    fn drop(&mut self) {
+        score_arrivals(self.0);
+    }
+}
+
+/// A call that was let through the gate, until it is on its way to the committer.
+struct Inside<'a>(&'a Shared);
+
+impl Drop for Inside<'_> {
+    fn drop(&mut self) {
+        if self.0.gate.leave(1) {
+            self.0.ready.look_again();
+        }
+    }
+}
+
+/// Prepares one call that was let through the gate. `None` if it was answered already, or if another
+/// call has the turn that it will be scored in.
+pub fn arrive(shared: &Shared, line: Bytes, reply: Reply) -> Option<Turn<'_>> {
+    let inside = Inside(shared);
+    let came = std::time::Instant::now();
+    let now = shared.clock.now();
+    let mut spares = shared.spares.take(1);
+    let step = prepare(shared, Submission::Rating { line, reply }, &mut spares, shared.feature_count(), now);
+    shared.spares.give(spares);
+    if let Step::Ready(Judged::Done { answer, reply: Reply::Call(answered) }) = step {
+        answered(answer);
+        return None;
+    }
+    std::mem::forget(inside);
+    let mut arrived = lock(&shared.arrivals.arrived);
+    arrived.push((came, step));
+    let waiting = arrived.len();
+    drop(arrived);
+    match waiting {
+        1 => Some(Turn(shared)),
+        ARRIVALS_MAX.. => {
+            score_arrivals(shared);
+            None
+        }
+        _ => None,
+    }
+}
+
+thread_local! {
+    /// Room to judge in, for threads that serve calls.
+    static ASSESSMENT: RefCell<Assessment> = RefCell::default();
+}
+
+/// Takes what has arrived through steps (b) and (c) on this thread, unless another is at it.
+fn score_arrivals(shared: &Shared) {
+    loop {
+        let scoring = match shared.arrivals.scoring.try_lock() {
+            Ok(scoring) => scoring,
+            Err(TryLockError::Poisoned(scoring)) => scoring.into_inner(),
+            Err(TryLockError::WouldBlock) => return,
+        };
+        let arrivals = std::mem::take(&mut *lock(&shared.arrivals.arrived));
+        let Some(&(first, _)) = arrivals.first() else { return };
+        let began = std::time::Instant::now();
+        shared.metrics.latency(Stage::Queue, began - first);
+        let (arrived, mut steps): (Vec<_>, Vec<_>) = arrivals.into_iter().unzip();
+        let now = shared.clock.now();
+        let place = shared.turnstile.join(|sequencer| {
+            let place = Place::new(shared, sequencer);
+            observe(shared, sequencer, &mut steps, now);
+            place
+        });
+        drop(scoring);
+        let mut spares = shared.spares.take(steps.len());
+        let judged = ASSESSMENT.with_borrow_mut(|room| {
+            steps.into_iter().map(|step| finish(shared, step, &mut spares, room)).collect()
+        });
+        shared.spares.give(spares);
+        hand_over(shared, place, judged, began, arrived);
+        // Whoever arrived while `scoring` was held left that to this thread.
+        if lock(&shared.arrivals.arrived).is_empty() {
             return;
         }
     }
+}
+
+fn hand_over(
+    shared: &Shared,
+    place: Place<'_>,
+    judged: Vec<Judged>,
+    began: std::time::Instant,
+    arrived: Vec<std::time::Instant>,
+) {
+    let judged_at = std::time::Instant::now();
+    shared.metrics.latency(Stage::Score, judged_at - began);
+    place.fill(JudgedBatch { judged, judged_at, arrived });
 }
 
 fn prepare(

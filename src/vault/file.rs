@@ -36,6 +36,11 @@ const HEADER_BYTES: usize = CHECKSUM_AT + 4;
 /// A file takes no more comments beyond this, and the day gets another part.
 const FULL_BYTES: u64 = 1 << 30;
 
+/// A group that leaves the part of the file that was written before takes this many zeros along: the
+/// groups after it change neither the file's length nor its blocks, so that their syncs write no inode.
+/// As in the log, zeros are a clean end, and they are cut off when the file is closed in good order.
+const ZERO_AHEAD_BYTES: usize = 1 << 18;
+
 /// What a file is named by: the day of its comments, and its number within the day.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct FileId {
@@ -74,7 +79,10 @@ pub struct VaultFile {
     file: Arc<File>,
     sealer: Sealer,
     index: MemoryIndex,
+    /// Where the next frame goes.
     end: u64,
+    /// Length of the file: zeros stand from `end` on.
+    written: u64,
 }
 
 impl VaultFile {
@@ -104,7 +112,7 @@ impl VaultFile {
         fs::rename(&temporary, &path).map_err(io_error("rename", &temporary))?;
         sync_dir(dir)?;
         let (file, end) = (Arc::new(file), HEADER_BYTES as u64);
-        Ok(Self { id, path, file, sealer, index: MemoryIndex::default(), end })
+        Ok(Self { id, path, file, sealer, index: MemoryIndex::default(), end, written: end })
     }
 
     /// Opens a file and reads through it; `None` if its key was erased, and then it is removed.
@@ -150,7 +158,7 @@ impl VaultFile {
             }
             Tail::Damaged(problem) => return Err(damaged(offset, index.len(), problem)),
         }
-        Ok(Some(Self { id, path, file, sealer, index, end: offset }))
+        Ok(Some(Self { id, path, file, sealer, index, end: offset, written: offset }))
     }
 
     /// Whether another file should be begun.
@@ -174,9 +182,14 @@ impl VaultFile {
             offsets.push((self.end + bytes.len() as u64) as u32);
             put_frame(&mut bytes, &record, nth == 0);
         }
+        let end = self.end + bytes.len() as u64;
+        if end > self.written {
+            bytes.resize(bytes.len() + ZERO_AHEAD_BYTES, 0);
+        }
         self.file.write_all_at(&bytes, self.end).map_err(io_error("write", &self.path))?;
         self.file.sync_data().map_err(io_error("sync", &self.path))?;
-        self.end += bytes.len() as u64;
+        self.written = self.written.max(self.end + bytes.len() as u64);
+        self.end = end;
         for (offset, &(rating_id, _)) in offsets.into_iter().zip(comments) {
             self.index.push(offset, keys(rating_id));
         }
@@ -217,7 +230,7 @@ impl VaultFile {
     }
 
     fn record(&self, number: usize) -> Result<Vec<u8>, VaultError> {
-        let record = read_record_at(&self.file, &self.path, self.offset(number))?;
+        let record = read_record_at(&self.file, || &self.path, self.offset(number))?;
         record.ok_or_else(|| self.damaged(number, "the frame's checksum is wrong"))
     }
 
@@ -234,6 +247,15 @@ impl VaultFile {
         self.file.write_all_at(&[0; HEADER_BYTES], 0).map_err(io_error("erase", &self.path))?;
         self.file.sync_all().map_err(io_error("sync", &self.path))?;
         remove(dir, &self.path)
+    }
+}
+
+impl Drop for VaultFile {
+    /// Cuts off the zeros ahead. That need not succeed, nor be durable.
+    fn drop(&mut self) {
+        if self.written > self.end {
+            let _ = self.file.set_len(self.end);
+        }
     }
 }
 
