@@ -84,7 +84,10 @@ impl City {
             "rater":{{"account":"a{account}","registered_at":"{registered}T08:00:00+08:00","is_applicant":{applicant},"verified":true}},
             "device":{{"fingerprint":"f{account}","platform":"android","model":"m{model}","screen":"1080x2400","canvas":"c{}","language":"zh-CN","timezone":"Asia/Shanghai","os_version":"14"}},
             "network":{{"ip":"{ip}"}}}}"#,
-            chance.below(20), given.clerk, given.clerk, model / 3,
+            chance.below(20),
+            given.clerk,
+            given.clerk,
+            model / 3,
         );
         let mut prepared =
             self.preparer.prepare(line.as_bytes(), self.ruling.catalogue().len()).expect("a valid rating");

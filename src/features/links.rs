@@ -121,7 +121,11 @@ struct Past {
 impl Links {
     /// Empty state with room for about `capacity` targets.
     pub fn new(capacity: usize) -> Self {
-        Self { rings: AgedMap::new(capacity), popularity: AgedMap::new(capacity * SHARED_PER_TARGET), pasts: AgedMap::new(capacity * SHARED_PER_TARGET) }
+        Self {
+            rings: AgedMap::new(capacity),
+            popularity: AgedMap::new(capacity * SHARED_PER_TARGET),
+            pasts: AgedMap::new(capacity * SHARED_PER_TARGET),
+        }
     }
 
     /// Bytes that they take at most.
@@ -144,7 +148,8 @@ impl Links {
         let official = keys.get(KeyField::Terminal) != 0;
         // Hardware and network of an official terminal are shared by design: they link nobody.
         let personal = |field: KeyField| if official { 0 } else { keys.get(field) as u32 };
-        let registered_day = o.rater.registered_at.map_or(0, |at| (at.ms() / 86_400_000).clamp(0, 65_535) as u16);
+        let registered_day =
+            o.rater.registered_at.map_or(0, |at| (at.ms() / 86_400_000).clamp(0, 65_535) as u16);
         let new = Trace {
             minute: minute_of(o.submitted_at),
             target: keys.get(KeyField::Target) as u32,
@@ -165,8 +170,7 @@ impl Links {
         let digits = self.weigh(o, keys, &new);
         let [target, office] = [KeyField::Target, KeyField::Office].map(|scope| {
             let ring = self.rings.entry(ring_key(keys, scope, bad), Ring::default);
-            let per_minute = ring.ratings.at(o.submitted_at, HALF_LIFE_DAYS) as f32
-                * std::f32::consts::LN_2
+            let per_minute = ring.ratings.at(o.submitted_at, HALF_LIFE_DAYS) as f32 * std::f32::consts::LN_2
                 / (HALF_LIFE_DAYS * 1_440.0);
             let mut found = Found::default();
             let (mut linked, mut alive) = (0_u32, 0_u32);
@@ -239,7 +243,9 @@ impl Links {
             }
             let far = (count(purpose, 0, value) + 0.5) / (city + 1.0);
             let near_share = (count(purpose, parent, value) + 20.0 * far) / (near + 20.0);
-            if city < 500.0 { return digits_if_unknown }
+            if city < 500.0 {
+                return digits_if_unknown;
+            }
             // Whichever is more common: an agreement is no more improbable than where it is common.
             (-far.max(near_share).log10()).clamp(0.0, MOST_DIGITS)
         };
@@ -249,7 +255,8 @@ impl Links {
             subnet: share(3, u64::from(new.subnet), 0.5),
             text: share(4, u64::from(new.text), 0.5),
             // Three buckets lie within the days that agree.
-            registered: (share(5, u64::from(new.registered_day / REGISTERED_WITHIN_DAYS), 0.5) - 0.5).clamp(0.0, 2.0),
+            registered: (share(5, u64::from(new.registered_day / REGISTERED_WITHIN_DAYS), 0.5) - 0.5)
+                .clamp(0.0, 2.0),
             kind: share(6, u64::from(new.kind) + 1, 0.0).min(1.5),
         }
     }

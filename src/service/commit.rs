@@ -251,7 +251,11 @@ impl Committer {
             let former = former.and_then(|names| names.case);
             for sequence in self.shared.log.find_fingerprint(earlier.fingerprint) {
                 if let Some(Entry::Rating(found)) = self.shared.log.read(sequence)?
-                    && found.observation.service.case.is_some_and(|found| found == *case || Some(found) == former)
+                    && found
+                        .observation
+                        .service
+                        .case
+                        .is_some_and(|found| found == *case || Some(found) == former)
                     && rating_fingerprint(&found.observation.rating_id) == earlier.fingerprint
                 {
                     self.group.read = Some((sequence, *found));

@@ -26,13 +26,8 @@ pub struct Ready<T> {
 impl<T> Ready<T> {
     /// Nothing waits; place 0 is taken first.
     pub fn new() -> Self {
-        let inner = Inner {
-            waiting: VecDeque::new(),
-            first: 0,
-            sleeping: false,
-            closed: false,
-            abandoned: false,
-        };
+        let inner =
+            Inner { waiting: VecDeque::new(), first: 0, sleeping: false, closed: false, abandoned: false };
         Self { inner: Mutex::new(inner), first_came: Condvar::new() }
     }
 
