@@ -162,9 +162,9 @@ impl Tally {
     }
 
     fn add(&mut self, bits: TraitBits, shares: &[f32; LANES]) {
-        for lane in 0..LANES {
-            self.seen[lane] += (bits >> lane & 1) as f32;
-            self.expected[lane] += shares[lane];
+        for (lane, (seen, expected)) in self.seen.iter_mut().zip(&mut self.expected).enumerate() {
+            *seen += (bits >> lane & 1) as f32;
+            *expected += shares[lane];
         }
     }
 }
