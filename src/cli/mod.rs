@@ -4,6 +4,7 @@ pub mod demo;
 mod key;
 mod ledger;
 pub mod load;
+mod rebuilding;
 mod rules;
 mod score;
 pub mod serve;
@@ -22,7 +23,7 @@ use crate::date::UtcOffset;
 use crate::features::engine::Limits;
 use crate::features::state::StateLimits;
 use crate::metrics::Metrics;
-use crate::service::{IntakeLimits, Options, RulesOrigin, Service};
+use crate::service::{IntakeLimits, Options, RulesOrigin, Service, SnapshotPolicy};
 
 /// What a command gives back: its exit code, or an error to print.
 pub type CommandResult = Result<ExitCode, Box<dyn std::error::Error + Send + Sync>>;
@@ -87,9 +88,13 @@ fn open_service(
     options.retry_after_s = config.queue.retry_after_s;
     options.ahead_minutes = config.state.ahead_minutes;
     options.vault_days = config.retention.vault_days;
+    options.erasable_days = config.retention.erasable_days;
     options.bad_holds_per_day = config.holds.bad_per_day;
     options.lapse.bad_working_days = u16::try_from(config.holds.lapse_working_days)?;
     options.segment_bytes = u32::try_from(config.log.segment_mib << 20)?;
+    options.snapshots =
+        Some(SnapshotPolicy { every: config.snapshots.every_entries, kept: config.snapshots.kept });
+    options.on_rebuild = Some(Box::new(rebuilding::Shown::default().into_told()));
     let bytes = config.state.memory_mib << 20;
     options.state = StateLimits {
         // Half for the counters, an eighth for hot keys, the rest for entities of up to 400 bytes.

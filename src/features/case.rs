@@ -111,7 +111,7 @@ struct History {
 }
 
 /// State of cases and occasions.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Cases {
     occasions: AgedMap<Standing>,
     histories: AgedMap<History>,

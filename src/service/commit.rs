@@ -17,9 +17,10 @@ use crate::log::entry::{
 use crate::log::{EncodedRecord, Entry, Log};
 use crate::metrics::Stage;
 use crate::policy::BudgetDecision;
-use crate::scoring::Ruling;
+use crate::scoring::{Engine, Ruling};
 use crate::time::Instant;
 use crate::verdict::{Contribution, VerdictBody};
+use crate::version::Version;
 use crate::wire::{Decision, ReasonSource, Suspicion};
 
 /// Where an ordered stream's lines go ([`Reply::Line`]).
@@ -127,6 +128,11 @@ impl Committer {
                 for judged in batch.judged {
                     self.take(judged)?;
                 }
+                if let Some(engine) = batch.copied {
+                    // The folds must stand where the state was copied.
+                    self.commit()?;
+                    self.snapshot(engine);
+                }
             }
             self.commit()?;
         }
@@ -143,6 +149,8 @@ impl Committer {
             Judged::Done { answer, reply } => self.group.pending.push(Pending::Done { answer, reply }),
             Judged::Activated(ruling, at) => self.activate(ruling, at),
             Judged::Tick(now) => self.lapse(now)?,
+            Judged::Warmed(version, at) => self.warmed(version, at),
+            Judged::Nothing => {}
         }
         Ok(())
     }
@@ -164,9 +172,26 @@ impl Committer {
             by: "operator".to_owned(),
         };
         let record = entry.encode();
-        self.push(record, Entry::Activation(entry));
+        let sequence = self.push(record, Entry::Activation(entry));
         // What follows in this group may have to be explained by it already.
-        write(&self.shared.archive).activate(ruling);
+        let mut archive = write(&self.shared.archive);
+        archive.note(ruling.version(), sequence);
+        archive.activate(ruling);
+    }
+
+    fn warmed(&mut self, version: Version, at: Instant) {
+        let by = "warm-up".to_owned();
+        let entry = ActivationEntry { subject: Subject::Counters, version, files: Vec::new(), at, by };
+        self.push(entry.encode(), Entry::Activation(entry));
+        if let Some(snapshots) = &self.shared.snapshots {
+            snapshots.want();
+        }
+    }
+
+    fn snapshot(&self, engine: Box<Engine>) {
+        if let Some(snapshots) = &self.shared.snapshots {
+            snapshots.begin(engine, &self.shared);
+        }
     }
 
     fn take_new(&mut self, new: NewRating) -> Result<(), ServiceError> {
@@ -241,8 +266,8 @@ impl Committer {
                 None => return Ok(None),
             },
         };
-        // Whoever did not give a rating cannot take it back.
-        let first = self.entry_at(sequence)?.observation;
+        // Whoever did not give a rating cannot take it back, and of an erased one nobody knows who gave it.
+        let Some(first) = self.entry_at(sequence)?.map(|entry| entry.observation) else { return Ok(None) };
         let same = o.rater.id.is_some()
             && first.rater.id == o.rater.id
             && first.service.department == o.service.department;
@@ -253,7 +278,8 @@ impl Committer {
         self.next_sequence - self.group.entries.len() as u64
     }
 
-    fn entry_at(&self, sequence: u64) -> Result<RatingEntry, ServiceError> {
+    /// The rating at a sequence; `None` if it is erased.
+    fn entry_at(&self, sequence: u64) -> Result<Option<RatingEntry>, ServiceError> {
         let in_group =
             sequence.checked_sub(self.group_start()).and_then(|i| self.group.entries.get(i as usize));
         let entry = match in_group {
@@ -261,7 +287,8 @@ impl Committer {
             None => self.shared.log.read(sequence)?,
         };
         match entry {
-            Some(Entry::Rating(entry)) => Ok(*entry),
+            Some(Entry::Rating(entry)) => Ok(Some(*entry)),
+            Some(Entry::Erased(_)) => Ok(None),
             _ => Err(ServiceError::NotARating(sequence)),
         }
     }
@@ -275,7 +302,8 @@ impl Committer {
         code: &'static str,
         at: Instant,
     ) -> Result<(), ServiceError> {
-        let rating = self.entry_at(sequence)?;
+        // What somebody still has to decide about is not erased; the rest stands as it is.
+        let Some(rating) = self.entry_at(sequence)? else { return Ok(()) };
         let standing = match self.group.revised.get(&sequence) {
             Some(&standing) => standing,
             None => self.standing_in_log(&rating)?,
@@ -352,6 +380,9 @@ impl Committer {
             self.shared.metrics.synced(started.elapsed());
             debug_assert_eq!(range.end, self.next_sequence, "the only writer");
             self.shared.publish(range, &group.entries);
+            if let Some(snapshots) = &self.shared.snapshots {
+                snapshots.progressed(self.next_sequence);
+            }
         }
         for came in &group.came {
             self.shared.metrics.latency(Stage::Commit, came.elapsed());

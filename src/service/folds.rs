@@ -7,7 +7,7 @@ use crate::statistics::{Counted, Statistics};
 use crate::wire::Decision;
 
 /// Projections that the service keeps at hand. Each can be rebuilt from the log alone.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Folds {
     /// The authoritative figures.
     pub statistics: Statistics,

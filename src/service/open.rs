@@ -1,6 +1,7 @@
 //! From a data directory to a running service: recover the log, rebuild the folds, start the threads.
 
 use std::fmt;
+use std::sync::atomic::Ordering;
 use std::sync::mpsc::sync_channel;
 use std::sync::{Arc, Mutex, RwLock};
 use std::thread;
@@ -9,17 +10,17 @@ use super::commit::Committer;
 use super::known::KnownRatings;
 use super::latency::Latencies;
 use super::queries::Recent;
+use super::rebuild::rebuild;
 use super::render::AppealKey;
-use super::rules::Archive;
+use super::snapshot::{Restored, Snapshots};
 use super::ticker::Ticker;
+use super::warm::{self, Handoff, Warmer};
 use super::worker::Sequencer;
-use super::{Clock, Folds, Intake, Options, Service, Shared, Submission, Threads, Turnstile, worker};
-use crate::log::{self, EmbeddedLog, Entry, Log, LogError, LogOptions};
-use crate::policy::{Budget, Pending};
+use super::{Clock, Intake, Options, Service, Shared, Submission, Threads, Turnstile, worker};
+use crate::log::{self, EmbeddedLog, Log, LogError, LogOptions};
 use crate::pseudonym::{KeyError, Keyring};
 use crate::rules::SourceError;
-use crate::scoring::{self, Engine, Prepared, Preparer, Ruling, RulingError};
-use crate::statistics::{Settings, Statistics};
+use crate::scoring::{Preparer, Ruling, RulingError};
 use crate::time::MINUTE_MS;
 use crate::vault::{Vault, VaultError};
 
@@ -91,7 +92,7 @@ impl Service {
     ///
     /// # Errors
     /// Keys, rules, log or vault cannot be used; each error says what to do.
-    pub fn open(options: Options) -> Result<Self, ServiceError> {
+    pub fn open(mut options: Options) -> Result<Self, ServiceError> {
         std::fs::create_dir_all(&options.data)?;
         let ruling = Arc::new(Ruling::load(options.rules.sources()?)?);
         let log = EmbeddedLog::open(
@@ -107,22 +108,26 @@ impl Service {
         let vault = Vault::open(&options.data.join("vault"), &keyring.derive("zhenping vault v1"))?;
         let appeals = AppealKey::new(keyring.derive("zhenping appeal v1"));
 
-        let mut folds = Folds {
-            statistics: Statistics::new(Settings { offset: options.offset, ..Settings::default() }),
-            pending: Pending::new(options.calendar, options.lapse),
-            budget: Budget::new(options.bad_holds_per_day, options.offset),
-            bad_ratings: 0,
-            head: log.head(),
-        };
-        let mut archive = Archive::default();
-        let engine = Engine::new(Arc::clone(&ruling), options.state, options.offset);
-        let mut engine = rebuild(&log, engine, &mut folds, &mut archive)?;
-        folds.bad_ratings = 0;
+        let snapshots = Snapshots::new(&options);
+        let rebuilt = rebuild(&log, &ruling, &mut options, snapshots.as_ref())?;
+        let Restored { mut engine, folds, mut archive, .. } = rebuilt;
         let activate = archive.current().map(|r| r.version()) != Some(ruling.version());
         if activate {
             engine.activate(Arc::clone(&ruling));
         }
         archive.activate(Arc::clone(&ruling));
+        let mut first = Vec::new();
+        if activate {
+            // The first entry under these rules says so.
+            first.push(Submission::Activate(Arc::clone(&ruling)));
+        }
+        if engine.cold() > 0 && options.clock == Clock::EventTime {
+            // A file is scored the same at any time: its first rating waits until all counters are warm.
+            let warmup = warm::from_log(&log, Arc::clone(&ruling), &options.state, &engine)?;
+            if engine.warm(warmup).is_ok() {
+                first.push(Submission::Handoff(Handoff::Warmed(ruling.version())));
+            }
+        }
         let asked = Mutex::new(ruling.version());
 
         let limits = options.intake;
@@ -133,6 +138,7 @@ impl Service {
             turnstile: Turnstile::new(Sequencer {
                 engine,
                 known: KnownRatings::new(limits.batch * limits.in_flight),
+                tail: None,
             }),
             preparer: Preparer::new(keyring, options.offset),
             clock: options.clock,
@@ -151,12 +157,20 @@ impl Service {
             latencies: Latencies::default(),
             started: std::time::Instant::now(),
             failed: false.into(),
+            stopping: false.into(),
+            snapshots,
+            warm: Mutex::default(),
         });
-        if activate {
-            // The first entry under these rules says so.
-            let submitted = shared.intake.push_all(vec![Submission::Activate(ruling)]);
-            debug_assert!(submitted.is_ok(), "a new queue has room");
-        }
+        let warmer = match options.clock {
+            Clock::Wall => {
+                let warmer = Warmer::start(Arc::clone(&shared), options.state.clone())?;
+                shared.turnstile.look(|sequencer| warm::ask(&shared, &sequencer.engine));
+                Some(warmer)
+            }
+            Clock::EventTime => None,
+        };
+        let submitted = shared.intake.push_all(first);
+        debug_assert!(submitted.is_ok(), "a new queue has room");
         let committer = {
             let (shared, output) = (Arc::clone(&shared), options.output);
             thread::Builder::new().name("committer".into()).spawn(move || {
@@ -174,10 +188,12 @@ impl Service {
             workers.push(worker.spawn(move || worker::run(&shared, &batches))?);
         }
         let ticker = match options.clock {
-            Clock::Wall => Some(Ticker::start(Arc::clone(&shared), options.vault_days)?),
+            Clock::Wall => {
+                Some(Ticker::start(Arc::clone(&shared), options.vault_days, options.erasable_days)?)
+            }
             Clock::EventTime => None,
         };
-        let threads = Mutex::new(Some(Threads { ticker, workers, committer }));
+        let threads = Mutex::new(Some(Threads { ticker, warmer, workers, committer }));
         Ok(Self { shared, threads, rules: options.rules, asked })
     }
 
@@ -186,15 +202,23 @@ impl Service {
     /// # Errors
     /// What ended the service before, if something did.
     pub fn stop(&self) -> Result<(), ServiceError> {
+        self.shared.stopping.store(true, Ordering::Relaxed);
         self.shared.intake.close();
         let Some(threads) = super::lock(&self.threads).take() else { return Ok(()) };
         if let Some(ticker) = threads.ticker {
             ticker.stop().map_err(|_| ServiceError::Panicked)?;
         }
+        if let Some(warmer) = threads.warmer {
+            warmer.join().map_err(|_| ServiceError::Panicked)?;
+        }
         for worker in threads.workers {
             worker.join().map_err(|_| ServiceError::Panicked)?;
         }
-        threads.committer.join().map_err(|_| ServiceError::Panicked)?
+        threads.committer.join().map_err(|_| ServiceError::Panicked)??;
+        if let Some(snapshots) = &self.shared.snapshots {
+            snapshots.finish(&self.shared);
+        }
+        Ok(())
     }
 }
 
@@ -203,40 +227,4 @@ impl Drop for Service {
         // Whoever cares how it ended calls `stop` first.
         let _ = self.stop();
     }
-}
-
-/// Folds the whole log again: state, statistics, pending holds, the budget and the archive of rules.
-fn rebuild(
-    log: &EmbeddedLog,
-    mut engine: Engine,
-    folds: &mut Folds,
-    archive: &mut Archive,
-) -> Result<Engine, ServiceError> {
-    let mut ratings: Vec<Prepared> = Vec::new();
-    let flush = |engine: &mut Engine, ratings: &mut Vec<Prepared>| {
-        engine.observe(&mut ratings.iter_mut().collect::<Vec<_>>(), |_, _| {});
-        ratings.clear();
-    };
-    for entry in log.read_from(0)? {
-        let (sequence, entry) = entry?;
-        folds.replay(sequence, &entry);
-        match entry {
-            Entry::Rating(rating) => {
-                let features = engine.ruling().catalogue().len();
-                ratings.push(scoring::again(rating.observation, engine.offset(), features));
-                if ratings.len() >= 1_024 {
-                    flush(&mut engine, &mut ratings);
-                }
-            }
-            Entry::Activation(activation) => {
-                flush(&mut engine, &mut ratings);
-                if let Some(ruling) = archive.replay(&activation) {
-                    engine.activate(ruling);
-                }
-            }
-            _ => {}
-        }
-    }
-    flush(&mut engine, &mut ratings);
-    Ok(engine)
 }

@@ -11,6 +11,7 @@ use super::answer::{Answer, Reply};
 use super::intake::Batch;
 use super::known::{Acquaintance, KnownRatings};
 use super::render;
+use super::warm::{self, Handoff, Tail};
 use crate::features::case::EarlierRating;
 use crate::log::EncodedRecord;
 use crate::log::entry::{RatingEntry, RatingFlags};
@@ -20,6 +21,7 @@ use crate::rules::Assessment;
 use crate::scoring::{Engine, Observed, Prepared, Ruling, judge};
 use crate::time::{Instant, MINUTE_MS};
 use crate::verdict::VerdictBody;
+use crate::version::Version;
 
 /// What the queue holds.
 pub enum Submission {
@@ -34,6 +36,8 @@ pub enum Submission {
     Activate(Arc<Ruling>),
     /// The clock went on: holds may have lapsed.
     Tick(Instant),
+    /// Counters that were fed from the log take their place.
+    Handoff(Handoff),
 }
 
 /// What the committer gets, in input order.
@@ -58,6 +62,10 @@ pub enum Judged {
     Activated(Arc<Ruling>, Instant),
     /// The clock went on.
     Tick(Instant),
+    /// The counters of these rules are warm from the next rating on.
+    Warmed(Version, Instant),
+    /// Nothing.
+    Nothing,
 }
 
 /// A rating that was judged and waits for its place in the log.
@@ -87,6 +95,8 @@ pub struct Sequencer {
     pub engine: Engine,
     /// Ratings that were taken.
     pub known: KnownRatings,
+    /// The latest ratings, while counters that are being warmed have to catch up with them.
+    pub tail: Option<Tail>,
 }
 
 /// A batch on its way to the committer.
@@ -97,6 +107,8 @@ pub struct JudgedBatch {
     pub judged: Vec<Judged>,
     /// When the last of them was judged.
     pub judged_at: std::time::Instant,
+    /// A copy of the state after this batch, for a snapshot.
+    pub copied: Option<Box<Engine>>,
 }
 
 enum Step {
@@ -104,6 +116,8 @@ enum Step {
     Rating { prepared: Box<Prepared>, reply: Reply, seen: Option<Seen> },
     /// Rules, and when they came into force.
     Activate(Arc<Ruling>, Instant),
+    /// A step of a warm-up.
+    Handoff(Handoff),
     /// Nothing is left to do but to commit.
     Ready(Judged),
 }
@@ -124,10 +138,13 @@ pub fn run(shared: &Shared, committer: &SyncSender<JudgedBatch>) {
         let features = shared.feature_count();
         let mut steps: Vec<Step> =
             submissions.into_iter().map(|submission| prepare(shared, submission, features, now)).collect();
-        shared.turnstile.pass(number, |sequencer| observe(shared, sequencer, &mut steps, now));
+        let copied = shared.turnstile.pass(number, |sequencer| {
+            observe(shared, sequencer, &mut steps, now);
+            copy_if_due(shared, &sequencer.engine)
+        });
         let judged = steps.into_iter().map(|step| finish(shared, step, &mut assessment)).collect();
         shared.metrics.latency(Stage::Score, began.elapsed());
-        let judged = JudgedBatch { number, judged, judged_at: std::time::Instant::now() };
+        let judged = JudgedBatch { number, judged, judged_at: std::time::Instant::now(), copied };
         if committer.send(judged).is_err() {
             // The committer ended because the log is lost: waiting replies are dropped unanswered.
             return;
@@ -135,11 +152,23 @@ pub fn run(shared: &Shared, committer: &SyncSender<JudgedBatch>) {
     }
 }
 
+/// Copies the state between two batches; intake stands still meanwhile.
+fn copy_if_due(shared: &Shared, engine: &Engine) -> Option<Box<Engine>> {
+    if !shared.snapshots.as_ref()?.claim() {
+        return None;
+    }
+    let began = std::time::Instant::now();
+    let copy = Box::new(engine.copy());
+    super::snapshot::copied(shared, began.elapsed());
+    Some(copy)
+}
+
 fn prepare(shared: &Shared, submission: Submission, features: usize, now: Option<Instant>) -> Step {
     let (line, reply) = match submission {
         Submission::Rating { line, reply } => (line, reply),
         Submission::Activate(ruling) => return Step::Activate(ruling, Instant::default()),
         Submission::Tick(now) => return Step::Ready(Judged::Tick(now)),
+        Submission::Handoff(handoff) => return Step::Handoff(handoff),
     };
     let prepared = shared.preparer.prepare(&line, features).and_then(|prepared| match now {
         Some(now) if prepared.observation.submitted_at.ms() - now.ms() > shared.ahead_ms => {
@@ -168,18 +197,26 @@ fn observe(shared: &Shared, sequencer: &mut Sequencer, steps: &mut [Step], now: 
     steps.iter_mut().for_each(|step| meet(shared, sequencer, step));
     let mut rest = steps;
     while !rest.is_empty() {
-        let run = rest.iter().position(|step| matches!(step, Step::Activate(..))).unwrap_or(rest.len());
-        let (ratings, activation) = rest.split_at_mut(run);
+        let between = |step: &Step| matches!(step, Step::Activate(..) | Step::Handoff(_));
+        let run = rest.iter().position(between).unwrap_or(rest.len());
+        let (ratings, change) = rest.split_at_mut(run);
         observe_run(sequencer, ratings, now);
-        rest = match activation.split_first_mut() {
-            Some((Step::Activate(ruling, at), after)) => {
+        let Some((step, after)) = change.split_first_mut() else { break };
+        let now = now.unwrap_or(sequencer.engine.state().watermark());
+        match step {
+            Step::Activate(ruling, at) => {
                 shared.set_feature_count(ruling.catalogue().len());
                 sequencer.engine.activate(Arc::clone(ruling));
-                *at = now.unwrap_or(sequencer.engine.state().watermark());
-                after
+                *at = now;
+                warm::ask(shared, &sequencer.engine);
             }
-            _ => break,
-        };
+            Step::Handoff(handoff) => {
+                let handoff = std::mem::replace(handoff, Handoff::Done);
+                *step = Step::Ready(warm::hand_over(sequencer, handoff, now));
+            }
+            Step::Rating { .. } | Step::Ready(_) => {}
+        }
+        rest = after;
     }
 }
 
@@ -207,6 +244,9 @@ fn observe_run(sequencer: &mut Sequencer, steps: &mut [Step], now: Option<Instan
     let (mut batch, mut sightings) = (Vec::with_capacity(steps.len()), Vec::with_capacity(steps.len()));
     for step in steps {
         if let Step::Rating { prepared, seen, .. } = step {
+            if let Some(tail) = &mut sequencer.tail {
+                tail.push(&prepared.observation);
+            }
             batch.push(&mut **prepared);
             sightings.push(seen);
         }
@@ -222,6 +262,7 @@ fn finish(shared: &Shared, step: Step, assessment: &mut Assessment) -> Judged {
     match step {
         Step::Ready(judged) => judged,
         Step::Activate(ruling, at) => Judged::Activated(ruling, at),
+        Step::Handoff(_) => Judged::Nothing,
         Step::Rating { reply, seen: None, .. } => Judged::Done { answer: Answer::Stopping, reply },
         Step::Rating { prepared, reply, seen: Some(Seen { observed, ruling, at }) } => {
             let Prepared { observation, comment, features, .. } = *prepared;

@@ -3,6 +3,7 @@
 mod support;
 
 mod bad_lines;
+mod erasure;
 mod holds;
 mod identical_bytes;
 mod keys;
@@ -10,3 +11,4 @@ mod kill;
 mod nothing_raw;
 mod processes;
 mod rule_swap;
+mod snapshots;
