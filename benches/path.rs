@@ -9,7 +9,7 @@ use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_mai
 use zhenping::catalogue::FeatureVector;
 use zhenping::date::UtcOffset;
 use zhenping::features::state::StateLimits;
-use zhenping::log::entry::{Day, RatingEntry, RatingFlags};
+use zhenping::log::entry::{RatingEntry, RatingFlags};
 use zhenping::pseudonym::Keyring;
 use zhenping::rules::{Assessment, shipped};
 use zhenping::scoring::{Engine, Observed, Prepared, Preparer, Ruling, judge};
@@ -84,7 +84,7 @@ fn path(c: &mut Criterion) {
         observation: rating.observation.clone(),
         features: FeatureVector::clone(&rating.features),
         catalogue: ruling.catalogue().version(),
-        day: Day(UtcOffset::CHINA.day_of(rating.observation.submitted_at).number()),
+        day: UtcOffset::CHINA.day_of(rating.observation.submitted_at),
         supersedes_sequence: None,
         flags: RatingFlags::default(),
     };

@@ -127,6 +127,14 @@ sections! {
         segment_mib: u64 = 64, in 1..=4_096;
     }
 
+    /// Snapshots of all state, which shorten the next start.
+    snapshots: Snapshots {
+        /// Entries of the log from one snapshot to the next; 0: only when the service stops.
+        every_entries: u64 = 1_000_000, in 0..=1_000_000_000;
+        /// Snapshots that are kept; each is about as large as the state in memory.
+        kept: usize = 2, in 1..=100;
+    }
+
     /// Feature state.
     state: State {
         /// Memory for counters, devices, cases and baselines, in MiB; the oldest go first.
@@ -153,6 +161,9 @@ sections! {
     retention: Retention {
         /// Days that a comment stays in the vault. A held rating's stays until its appeals have ended.
         vault_days: u32 = 30, in 1..=3_650;
+        /// Days that the log keeps what is personal in a record: pseudonyms, features, reasons. A held rating's
+        /// stays until it is decided. What is published follows from the rest, which stays.
+        erasable_days: u32 = 180, in 7..=3_650;
     }
 
     /// The rule set.

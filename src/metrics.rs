@@ -83,6 +83,13 @@ pub struct Metrics {
     pub state_bytes: IntGauge,
     /// Entities evicted from feature state.
     pub state_evictions: IntCounter,
+    /// Next sequence of the log when the last snapshot of state was made.
+    pub snapshot_head: IntGauge,
+    /// Snapshots of state that could not be written.
+    pub snapshot_failures: IntCounter,
+    snapshot_pause: Histogram,
+    /// Records of the log whose erasable part was erased.
+    pub erased: IntCounter,
     /// HTTP connections being served.
     pub connections: IntGauge,
 }
@@ -159,6 +166,22 @@ impl Metrics {
             state_bytes: make.int_gauge("zhenping_state_bytes", "Bytes of the counters' state.")?,
             state_evictions: make
                 .counter("zhenping_state_evictions_total", "Entities evicted from feature state.")?,
+            snapshot_head: make.int_gauge(
+                "zhenping_snapshot_head",
+                "Next sequence of the log when the last snapshot of state was made.",
+            )?,
+            snapshot_failures: make.counter(
+                "zhenping_snapshot_failures_total",
+                "Snapshots of state that could not be written.",
+            )?,
+            snapshot_pause: make.histogram(
+                "zhenping_snapshot_pause_seconds",
+                "How long intake stood still while state was copied for a snapshot.",
+            )?,
+            erased: make.counter(
+                "zhenping_erased_records_total",
+                "Records of the log whose erasable part was erased.",
+            )?,
             connections: make.int_gauge("zhenping_http_connections", "HTTP connections being served.")?,
             registry: make.registry,
         })
@@ -184,6 +207,11 @@ impl Metrics {
         self.fsync.observe(elapsed.as_secs_f64());
         let since_epoch = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
         self.last_sync.set(since_epoch.as_secs_f64());
+    }
+
+    /// Records how long intake stood still for a snapshot.
+    pub fn snapshot_pause(&self, elapsed: Duration) {
+        self.snapshot_pause.observe(elapsed.as_secs_f64());
     }
 
     /// Counts a warning under its path in the contract, without indices: `tags[3]` counts as `tags`.

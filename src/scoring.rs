@@ -9,7 +9,9 @@
 
 mod judge;
 mod ruling;
+mod warmup;
 
+use std::io::Write;
 use std::sync::Arc;
 
 use crate::catalogue::FeatureVector;
@@ -20,6 +22,7 @@ use crate::features::identity::keys_of;
 use crate::features::keys::{KeyField, Keys};
 use crate::features::past::{NoPast, Past};
 use crate::features::reference::References;
+use crate::features::snapshot::SnapshotError;
 use crate::features::state::{Resolved, State, StateLimits};
 use crate::observation::{FormerNames, Observation};
 use crate::pseudonym::{Comment, Keyring};
@@ -28,6 +31,7 @@ use crate::time::Instant;
 
 pub use judge::{Judgement, judge};
 pub use ruling::{Ruling, RulingError};
+pub use warmup::Warmup;
 
 /// A rating that went through the door.
 #[derive(Debug)]
@@ -142,6 +146,12 @@ pub struct Observed {
 pub struct Engine {
     state: State,
     ruling: Arc<Ruling>,
+    /// The rules by whose declarations the counters are laid out; `ruling` may have others by now.
+    layout: Arc<Ruling>,
+    /// Counters in force that are missing because the state knows nothing of them yet.
+    cold: usize,
+    /// Ratings since the log began, erased ones too.
+    ratings: u64,
     limits: StateLimits,
     offset: UtcOffset,
     resolved: Vec<Resolved>,
@@ -154,7 +164,50 @@ impl Engine {
     /// An engine without a past.
     pub fn new(ruling: Arc<Ruling>, limits: StateLimits, offset: UtcOffset) -> Self {
         let state = State::new(ruling.counters(), ruling.catalogue(), &limits, offset);
-        Self { state, ruling, limits, offset, resolved: Vec::new() }
+        let layout = Arc::clone(&ruling);
+        Self { state, ruling, layout, cold: 0, ratings: 0, limits, offset, resolved: Vec::new() }
+    }
+
+    /// A copy to write down ([`Engine::write`]); costs as long as memory takes to copy.
+    pub fn copy(&self) -> Self {
+        Self {
+            state: self.state.copy(),
+            ruling: Arc::clone(&self.ruling),
+            layout: Arc::clone(&self.layout),
+            cold: self.cold,
+            ratings: self.ratings,
+            limits: self.limits.clone(),
+            offset: self.offset,
+            resolved: Vec::new(),
+        }
+    }
+
+    /// Writes the state.
+    ///
+    /// # Errors
+    /// Writing failed.
+    pub fn write(&self, out: &mut dyn Write) -> Result<(), SnapshotError> {
+        out.write_all(&self.ratings.to_le_bytes())?;
+        self.state.write(out)
+    }
+
+    /// An engine that goes on exactly as the one that was written would have. `ruling` were its rules in
+    /// force, and `layout` those of [`Engine::layout`]; the bounds and the offset must be the same, too.
+    ///
+    /// # Errors
+    /// The state is damaged, or of other counters.
+    pub fn read(
+        ruling: Arc<Ruling>,
+        layout: Arc<Ruling>,
+        limits: StateLimits,
+        offset: UtcOffset,
+        bytes: &[u8],
+    ) -> Result<Self, SnapshotError> {
+        let (ratings, bytes) = bytes.split_first_chunk().ok_or(SnapshotError::Damaged)?;
+        let mut state = State::read(layout.counters(), layout.catalogue(), bytes)?;
+        let cold = state.set_counters(ruling.counters(), ruling.catalogue(), &limits);
+        let ratings = u64::from_le_bytes(*ratings);
+        Ok(Self { state, ruling, layout, cold, ratings, limits, offset, resolved: Vec::new() })
     }
 
     /// The rules in force.
@@ -167,11 +220,52 @@ impl Engine {
         &self.state
     }
 
-    /// Brings rules into force, from the next rating on. If all counters mean what they meant, they
-    /// go on; or else they start afresh and are missing until their windows have passed.
+    /// The rules by whose declarations the counters are laid out.
+    pub fn layout(&self) -> &Arc<Ruling> {
+        &self.layout
+    }
+
+    /// Ratings since the log began, erased ones too.
+    pub fn ratings(&self) -> u64 {
+        self.ratings
+    }
+
+    /// Counters in force that are missing until a [`Warmup`] brings what the log says of them.
+    pub fn cold(&self) -> usize {
+        self.cold
+    }
+
+    /// Brings rules into force, from the next rating on. Counters that mean what they meant go on; new
+    /// ones are missing until a [`Warmup`].
     pub fn activate(&mut self, ruling: Arc<Ruling>) {
-        self.state.set_counters(ruling.counters(), ruling.catalogue(), &self.limits);
+        if self.state.watermark() == Instant(0) {
+            self.layout = Arc::clone(&ruling);
+        }
+        self.cold = self.state.set_counters(ruling.counters(), ruling.catalogue(), &self.limits);
         self.ruling = ruling;
+    }
+
+    /// Puts warmed counters in the place of those before, from the next rating on. They must have seen
+    /// just the ratings that this engine has. What is no longer needed comes back, for somebody to drop
+    /// who has the time.
+    ///
+    /// # Errors
+    /// They have seen other ratings, or other rules came into force meanwhile: they come back.
+    pub fn warm(&mut self, warmup: Warmup) -> Result<Box<dyn Send>, Warmup> {
+        if warmup.ratings() != self.ratings {
+            return Err(warmup);
+        }
+        let (layout, warming) = warmup.finish();
+        let before = self.state.warm(warming);
+        self.layout = layout;
+        self.activate(Arc::clone(&self.ruling));
+        Ok(Box::new(before))
+    }
+
+    /// Says that the next rating is erased: of state, nothing but its place is left.
+    pub fn forget(&mut self) {
+        self.ratings += 1;
+        self.state.forget();
     }
 
     /// Brings reference tables into force, from the next rating on.
@@ -201,6 +295,7 @@ impl Engine {
         mut found: impl FnMut(usize, Observed),
     ) {
         let features = self.ruling.catalogue().len();
+        self.ratings += batch.len() as u64;
         self.resolved.clear();
         for (i, prepared) in batch.iter().enumerate() {
             if let Some(ahead) = batch.get(i + 2 * PREFETCH_AHEAD) {

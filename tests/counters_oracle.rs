@@ -488,17 +488,77 @@ fn a_rating_a_little_late_is_counted_at_its_own_time_also_on_a_hot_key() {
 }
 
 #[test]
-fn a_counter_declared_later_is_missing_until_its_window_lies_after_its_start() {
+fn a_counter_is_missing_until_its_window_lies_after_what_is_not_known() {
     let (set, catalogue) = declarations();
     let mut engine = CounterEngine::new(&set, Limits::default());
-    let id = catalogue.find("device.ratings_24h").unwrap();
-    engine.warm_from(id, Instant(START));
-    for (hours, expected) in [(1, None), (23, None), (24, Some(3.0)), (48, Some(1.0))] {
+    engine.begin_at(Instant(START));
+    let cases = [
+        (1, None, None),
+        (23, None, None),
+        (24, Some(3.0), None),
+        (48, Some(1.0), None),
+        (168, Some(1.0), Some(5.0)),
+    ];
+    for (hours, day, week) in cases {
         let time = START + hours * HOUR_MS;
         let rating = Rating { time, watermark: time, ..strangers(0, 1).next().unwrap() };
         let vector = observe(&mut engine, &catalogue, &rating);
-        assert_eq!(found(&vector, &catalogue, "ratings_24h"), expected, "after {hours} h");
-        assert!(found(&vector, &catalogue, "ratings_7d").is_some());
+        assert_eq!(found(&vector, &catalogue, "ratings_24h"), day, "after {hours} h");
+        assert_eq!(found(&vector, &catalogue, "ratings_7d"), week, "after {hours} h");
+    }
+}
+
+/// Two counters by device, and what a later set makes of them: another order, one gone, one new.
+const BEFORE: [&str; 3] = ["device.a_24h count 24h", "device.b_1h distinct_rater 1h", "device.c_7d count 7d"];
+const AFTER: [&str; 3] =
+    ["device.new_24h distinct_rater 24h", "device.c_7d count 7d", "device.a_24h count 24h"];
+
+fn declared(counters: &[&str]) -> (CounterSet, Catalogue) {
+    let declare = |counter: &&str| {
+        let [name, of, window] = counter.split(' ').collect::<Vec<_>>().try_into().unwrap();
+        let of = of.replace('_', " ");
+        format!(
+            "[[counter]]\nname = \"{name}\"\nof = \"{of}\"\nby = [\"device\"]\nwindow = \"{window}\"\ntext = {{ zh = \"{{value}}\", en = \"{{value}}\" }}\n"
+        )
+    };
+    let text: String = counters.iter().map(declare).collect();
+    let mut catalogue = Catalogue::builtin();
+    let set = CounterSet::parse(&[("counters.toml".to_owned(), text)], &mut catalogue).unwrap();
+    (set, catalogue)
+}
+
+#[test]
+fn counters_that_mean_the_same_go_on_under_another_set_and_new_ones_are_missing() {
+    let ((before, old), (after, new)) = (declared(&BEFORE), declared(&AFTER));
+    let (mut changed, mut unchanged) =
+        (CounterEngine::new(&before, Limits::default()), CounterEngine::new(&before, Limits::default()));
+    let value = |vector: &FeatureVector, catalogue: &Catalogue, name: &str| {
+        catalogue.find(name).and_then(|id| vector.int(id))
+    };
+    let one = strangers(0, 1).next().unwrap();
+    for i in 0..400 {
+        let time = START + i * 20 * MINUTE_MS;
+        // Beyond 64 events in a window they are hot, which must go on as well.
+        let rating = Rating { time, watermark: time, ..one.clone() };
+        let expected = observe(&mut unchanged, &old, &rating);
+        if i == 100 || i == 300 {
+            assert_eq!(changed.go_on_as(&after), 1);
+        }
+        if i == 200 {
+            assert_eq!(changed.go_on_as(&before), 0, "what nobody read was kept up");
+        }
+        let under_new = (100..200).contains(&i) || i >= 300;
+        let catalogue = if under_new { &new } else { &old };
+        let found = observe(&mut changed, catalogue, &rating);
+        for name in ["device.a_24h", "device.c_7d"] {
+            assert_eq!(value(&found, catalogue, name), value(&expected, &old, name), "{name} of {i}");
+        }
+        match under_new {
+            true => assert_eq!(value(&found, &new, "device.new_24h"), None),
+            false => {
+                assert_eq!(value(&found, &old, "device.b_1h"), value(&expected, &old, "device.b_1h"));
+            }
+        }
     }
 }
 

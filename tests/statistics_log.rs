@@ -1,7 +1,8 @@
 //! The figures from a log's directory: the same as from its entries, and under the same head.
 
 use zhenping::catalogue::{Catalogue, FeatureVector};
-use zhenping::log::entry::{Day, RatingEntry, RatingFlags, RevisionEntry, RevisionSource};
+use zhenping::date::UtcOffset;
+use zhenping::log::entry::{RatingEntry, RatingFlags, RevisionEntry, RevisionSource};
 use zhenping::log::{self, EmbeddedLog, EncodedRecord, Log, LogOptions, Record};
 use zhenping::observation::{Device, Network, Observation, Rater, Service};
 use zhenping::statistics::{Counted, Dimension, FoldError, Query, Settings, Statistics, fold_directory};
@@ -61,7 +62,7 @@ fn rating(id: &str, stars: u8, decision: Decision, earlier: Option<u64>) -> Rati
         outcome,
         features: FeatureVector::new(Catalogue::builtin().len()),
         catalogue: Catalogue::builtin().version(),
-        day: Day::of(submitted_at, Day::SHANGHAI_MS),
+        day: UtcOffset::CHINA.day_of(submitted_at),
         supersedes_sequence: earlier,
         flags: RatingFlags::default(),
     }

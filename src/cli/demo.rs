@@ -100,7 +100,7 @@ where
     F: FnOnce(&Config, &Path, Arc<Metrics>) -> Result<B, AnyError>,
     I: Iterator<Item = Labelled> + Send + 'static,
 {
-    log_to_stderr();
+    log_to_stderr("warn,zhenping=info");
     let directory = tempfile::Builder::new().prefix("zhenping-demo-").tempdir()?;
     let data = directory.path();
     let mut config = Config::default();

@@ -9,7 +9,8 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde_json::json;
 
 use super::CommandResult;
-use crate::log::{self, Head, Progress, Report};
+use crate::date::{Day, UtcOffset};
+use crate::log::{self, EmbeddedLog, Erasure, Head, Log, LogOptions, LogReader, Progress, Report};
 
 /// Checks that the figures can follow from the log: recomputes its checksums and its hash chain.
 #[derive(Debug, Args)]
@@ -41,6 +42,24 @@ enum LedgerCommand {
         #[arg(long)]
         json: bool,
     },
+    /// Erase what is personal in old records: pseudonyms, features, reasons. Checksums, chain, heads and
+    /// figures stay what they are
+    ///
+    /// Ratings on hold are left whole until they are decided. A running service does this by itself every
+    /// day (`retention.erasable_days`) and must be stopped to do it by hand. Old files may survive in
+    /// backups and, on some media, in unused blocks.
+    Erase {
+        /// Data directory
+        #[arg(long, value_name = "DIR")]
+        data: PathBuf,
+        /// Ratings that were scored before this day, and decisions that were made before it (UTC+8)
+        #[arg(long, value_name = "YYYY-MM-DD", value_parser = day)]
+        before: Day,
+    },
+}
+
+fn day(text: &str) -> Result<Day, String> {
+    Day::parse(text).ok_or_else(|| "a day as YYYY-MM-DD".to_owned())
 }
 
 /// Runs the command. The exit code is 1 where something is wrong with the log.
@@ -62,6 +81,21 @@ pub fn run(args: LedgerArgs) -> CommandResult {
             } else {
                 println!("{head}");
             }
+            Ok(ExitCode::SUCCESS)
+        }
+        LedgerCommand::Erase { data, before } => {
+            let dir = log::directory(&data);
+            // A directory without a log is a mistake in the name, not a log to begin.
+            LogReader::open(&dir)?;
+            let log = EmbeddedLog::open(&dir, LogOptions::default())?;
+            let held = log::undecided(&log)?;
+            let keep = |sequence: u64| held.contains(&sequence);
+            let erased = log.erase(&Erasure { before, offset: UtcOffset::CHINA, keep: &keep })?;
+            println!(
+                "已擦除 Erased: {} records before {before} in {} segments, {} bytes freed",
+                erased.records, erased.segments, erased.bytes
+            );
+            println!("链首 Head: {} (unchanged)", log.head());
             Ok(ExitCode::SUCCESS)
         }
     }

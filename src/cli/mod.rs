@@ -4,6 +4,7 @@ pub mod demo;
 mod key;
 mod ledger;
 pub mod load;
+mod rebuilding;
 mod reference;
 mod rules;
 mod score;
@@ -22,7 +23,7 @@ use crate::config::Config;
 use crate::date::UtcOffset;
 use crate::features::state::StateLimits;
 use crate::metrics::Metrics;
-use crate::service::{IntakeLimits, Options, ReferenceOrigin, RulesOrigin, Service};
+use crate::service::{IntakeLimits, Options, ReferenceOrigin, RulesOrigin, Service, SnapshotPolicy};
 
 /// What a command gives back: its exit code, or an error to print.
 pub type CommandResult = Result<ExitCode, Box<dyn std::error::Error + Send + Sync>>;
@@ -90,9 +91,13 @@ fn open_service(
     options.retry_after_s = config.queue.retry_after_s;
     options.ahead_minutes = config.state.ahead_minutes;
     options.vault_days = config.retention.vault_days;
+    options.erasable_days = config.retention.erasable_days;
     options.bad_holds_per_day = config.holds.bad_per_day;
     options.lapse.bad_working_days = u16::try_from(config.holds.lapse_working_days)?;
     options.segment_bytes = u32::try_from(config.log.segment_mib << 20)?;
+    options.snapshots =
+        Some(SnapshotPolicy { every: config.snapshots.every_entries, kept: config.snapshots.kept });
+    options.on_rebuild = Some(Box::new(rebuilding::Shown::default().into_told()));
     options.state = StateLimits::within(config.state.memory_mib << 20);
     let minutes = i16::try_from(config.statistics.utc_offset_minutes)?;
     options.offset =

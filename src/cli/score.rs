@@ -95,6 +95,8 @@ pub fn run(args: ScoreArgs) -> CommandResult {
         (None, Some(temporary)) => temporary.path().to_owned(),
         (None, None) => return Err("no directory to work in".into()),
     };
+    // What is wrong with the directory, if anything, is said; standard output has the verdicts alone.
+    super::serve::log_to_stderr("warn");
     let counts = Arc::new(Counts::default());
     let features = match &args.features {
         Some(path) => {
@@ -114,6 +116,9 @@ pub fn run(args: ScoreArgs) -> CommandResult {
     options.threads = args.threads.clamp(1, 64);
     options.intake.batch = args.batch as usize;
     options.intake.in_flight = in_flight(args.batch);
+    // A temporary directory is opened once.
+    options.snapshots = options.snapshots.filter(|_| args.data.is_some());
+    options.on_rebuild = Some(Box::new(super::rebuilding::Shown::default().into_told()));
     options.output = Some(Box::new(Arc::clone(&output)));
     let service = Service::open(options)?;
 

@@ -80,7 +80,7 @@ where
     };
     config.reference.directory = args.reference.or(config.reference.directory);
     config.http.listen = args.listen.unwrap_or(config.http.listen);
-    log_to_stderr();
+    log_to_stderr("warn,zhenping=info");
 
     let access = Arc::new(Access::open(&data)?);
     runtime()?.block_on(async {
@@ -165,10 +165,10 @@ pub async fn bind(address: SocketAddr) -> Result<TcpListener, AnyError> {
         .map_err(|error| format!("cannot listen on {address}: {error}; choose another with --listen").into())
 }
 
-/// Warnings and errors go to stderr; `RUST_LOG` says otherwise.
-pub fn log_to_stderr() {
+/// What `default` says goes to stderr; `RUST_LOG` says otherwise.
+pub fn log_to_stderr(default: &str) {
     let filter = tracing_subscriber::EnvFilter::try_from_default_env()
-        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("warn,zhenping=info"));
+        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new(default));
     // It fails only if the process has one already, as tests do; then that one stays.
     let _ = tracing_subscriber::fmt()
         .with_env_filter(filter)

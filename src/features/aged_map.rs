@@ -1,5 +1,8 @@
 //! A bounded map that forgets what was not touched for longest.
 
+use serde::de::{Deserialize, DeserializeOwned, Deserializer, Error as _};
+use serde::ser::{Serialize, SerializeSeq, Serializer};
+
 use super::table::prefetch;
 
 /// How long ago an entry was touched.
@@ -208,23 +211,61 @@ impl<V: Clone + Default> AgedMap<V> {
         self.forgotten
     }
 
-    /// All entries of the young generation, then of the old one, each in the order of the keys.
-    pub fn generations(&self) -> [Vec<(u64, V)>; 2] {
-        [Age::Young, Age::Old].map(|age| {
-            let of_age = self.slots.iter().filter(|slot| slot.age == age);
-            let mut rows: Vec<_> = of_age.map(|slot| (slot.key, slot.value.clone())).collect();
-            rows.sort_unstable_by_key(|row| row.0);
-            rows
-        })
+    /// Entries in the order of the table, from a place where no run of neighbours is cut in two: put
+    /// into an empty table in this order, each finds the slot that it has here.
+    fn in_order(&self) -> impl Iterator<Item = &Slot<V>> {
+        let start = self.slots.iter().position(|slot| slot.age == Age::Empty).unwrap_or(0);
+        let (before, after) = self.slots.split_at(start);
+        after.iter().chain(before).filter(|slot| slot.age != Age::Empty)
     }
+}
 
-    /// The map that had these generations.
-    pub fn restore(capacity: usize, [young, old]: [Vec<(u64, V)>; 2]) -> Self {
-        let mut map = Self::new(capacity);
-        old.into_iter().for_each(|(key, value)| map.insert(key, value));
-        map.turn();
-        young.into_iter().for_each(|(key, value)| map.insert(key, value));
-        map
+/// Size of the table, half of the capacity, entries forgotten; then the entries. A map that was read
+/// goes on as the one that was written would have, slot for slot.
+impl<V: Clone + Default + Serialize> Serialize for AgedMap<V> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        struct Entries<'m, V>(&'m AgedMap<V>);
+
+        impl<V: Clone + Default + Serialize> Serialize for Entries<'_, V> {
+            fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                let mut entries = serializer.serialize_seq(Some(self.0.len()))?;
+                for slot in self.0.in_order() {
+                    entries.serialize_element(&(slot.key, slot.age == Age::Young, &slot.value))?;
+                }
+                entries.end()
+            }
+        }
+
+        (self.slots.len() as u64, self.half as u64, self.forgotten, Entries(self)).serialize(serializer)
+    }
+}
+
+impl<'de, V: Clone + Default + DeserializeOwned> Deserialize<'de> for AgedMap<V> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        type Parts<V> = (u64, u64, u64, Vec<(u64, bool, V)>);
+        let (slots, half, forgotten, entries) = Parts::<V>::deserialize(deserializer)?;
+        let size = usize::try_from(slots).unwrap_or(0);
+        let half = usize::try_from(half).unwrap_or(0);
+        // A table is at most twice as large as its entries ever needed.
+        let fits = size.is_power_of_two()
+            && half > 0
+            && size >= FEWEST_SLOTS
+            && size <= FEWEST_SLOTS.max(8 * half)
+            && entries.len() * 4 <= size * 3;
+        if !fits {
+            return Err(D::Error::custom("a table of another size than its entries need"));
+        }
+        let mut map = Self { slots: empty(size), young: 0, old: 0, half, forgotten };
+        for (key, young, value) in entries {
+            let Err(free) = map.find(key) else { return Err(D::Error::custom("a key twice")) };
+            let age = if young { Age::Young } else { Age::Old };
+            map.slots[free] = Slot { key, age, value };
+            *(if young { &mut map.young } else { &mut map.old }) += 1;
+        }
+        if map.young > half || map.old > half {
+            return Err(D::Error::custom("more entries than there is room for"));
+        }
+        Ok(map)
     }
 }
 
@@ -235,6 +276,16 @@ fn empty<V: Clone + Default>(slots: usize) -> Vec<Slot<V>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// All entries of the young generation, then of the old one, each in the order of the keys.
+    fn generations<V: Clone>(map: &AgedMap<V>) -> [Vec<(u64, V)>; 2] {
+        [Age::Young, Age::Old].map(|age| {
+            let of_age = map.slots.iter().filter(|slot| slot.age == age);
+            let mut rows: Vec<_> = of_age.map(|slot| (slot.key, slot.value.clone())).collect();
+            rows.sort_unstable_by_key(|row| row.0);
+            rows
+        })
+    }
 
     #[test]
     fn its_table_takes_no_more_than_is_said() {
@@ -261,13 +312,34 @@ mod tests {
     fn a_restored_map_goes_on_as_the_first_would_have() {
         let mut first = AgedMap::new(16);
         let step = |map: &mut AgedMap<u64>, i: u64| *map.entry(i * i % 37 + 1, || 0) += i;
-        (0..100).for_each(|i| step(&mut first, i));
-        let mut second = AgedMap::restore(16, first.generations());
-        for i in 100..300 {
-            step(&mut first, i);
-            step(&mut second, i);
+        for stop in 1..100 {
+            step(&mut first, stop);
+            let bytes = postcard::to_stdvec(&first).unwrap();
+            let mut second: AgedMap<u64> = postcard::from_bytes(&bytes).unwrap();
+            assert_eq!(postcard::to_stdvec(&second).unwrap(), bytes, "equal maps give equal bytes");
+            let mut whole = first.clone();
+            for i in stop..stop + 60 {
+                step(&mut whole, i);
+                step(&mut second, i);
+            }
+            assert_eq!(generations(&whole), generations(&second));
+            let [whole, second] = [whole, second].map(|map| postcard::to_stdvec(&map).unwrap());
+            assert_eq!(whole, second);
         }
-        assert_eq!(first.generations(), second.generations());
+    }
+
+    #[test]
+    fn a_table_that_no_map_would_have_is_refused() {
+        let refused = |slots: u64, half: u64, entries: Vec<(u64, bool, u64)>| {
+            let bytes = postcard::to_stdvec(&(slots, half, 0_u64, entries)).unwrap();
+            assert!(postcard::from_bytes::<AgedMap<u64>>(&bytes).is_err());
+        };
+        refused(17, 8, vec![]);
+        refused(1 << 40, 8, vec![]);
+        refused(16, 0, vec![]);
+        refused(16, 8, vec![(1, true, 1), (1, false, 2)]);
+        refused(16, 8, (0..13).map(|key| (key, true, 0)).collect());
+        refused(16, 2, (0..3).map(|key| (key, true, 0)).collect());
     }
 
     proptest::proptest! {
@@ -297,7 +369,7 @@ mod tests {
                 *value = if step == 1 { i } else { *value + i };
             }
             let rows = [young, old].map(|rows| rows.into_iter().collect::<Vec<_>>());
-            proptest::prop_assert_eq!(map.generations(), rows);
+            proptest::prop_assert_eq!(generations(&map), rows);
         }
     }
 }

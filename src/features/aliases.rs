@@ -6,12 +6,14 @@
 //! pseudonymised under both epochs, and stands in that rating's record in the log, so that a replay, which
 //! has no identifiers, learns it at the same place.
 
+use serde::{Deserialize, Serialize};
+
 use super::aged_map::AgedMap;
 use super::keys::{KeyField, Keys};
 use crate::observation::{FormerNames, Observation};
 use crate::pseudonym::Pseudonym;
 
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
 struct Alias {
     /// Under which the entity is kept.
     key: u64,
@@ -20,7 +22,7 @@ struct Alias {
 }
 
 /// Which names are aliases. Empty, and of no cost, until keys are rotated.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Aliases {
     by_name: AgedMap<Alias>,
 }

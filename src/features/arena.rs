@@ -53,7 +53,7 @@ struct Page {
 }
 
 /// The pages.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Arena {
     /// [`Self::base`] words that nothing uses, then the pages.
     words: Vec<u32>,

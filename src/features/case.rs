@@ -163,7 +163,7 @@ impl History {
 ///
 /// Memory keeps those that were rated last. What it has forgotten is read back from the log, so that both
 /// are exact for as long as the log keeps the case's ratings.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Cases {
     occasions: AgedMap<Standing>,
     histories: AgedMap<History>,

@@ -42,7 +42,7 @@ impl ConcentrationCounters {
 }
 
 /// Decayed counts of what is shared, at the target, at its parent and in the city.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, serde::Serialize, serde::Deserialize)]
 pub struct Concentration {
     counts: AgedMap<Decayed>,
 }

@@ -70,6 +70,8 @@ pub struct CounterSet {
     counters: Arc<[Counter]>,
     pub(super) conditions: Arc<[Program]>,
     pub(super) plan: Arc<Plan>,
+    /// What each counter means, in their order.
+    canonical: Arc<[String]>,
     fingerprint: [u8; 32],
 }
 
@@ -85,9 +87,9 @@ impl CounterSet {
     }
 
     /// The set of these counters; `canonical` lists what each one means, for the fingerprint.
-    pub(super) fn new(counters: Vec<Counter>, conditions: Vec<Program>, canonical: &[String]) -> Self {
+    pub(super) fn new(counters: Vec<Counter>, conditions: Vec<Program>, canonical: Vec<String>) -> Self {
         let mut hasher = blake3::Hasher::new_derive_key("zhenping counters v1");
-        for line in canonical {
+        for line in &canonical {
             hasher.update(&(line.len() as u64).to_le_bytes());
             hasher.update(line.as_bytes());
         }
@@ -96,8 +98,26 @@ impl CounterSet {
             counters: counters.into(),
             conditions: conditions.into(),
             plan,
+            canonical: canonical.into(),
             fingerprint: *hasher.finalize().as_bytes(),
         }
+    }
+
+    /// This set's layout with the places that `to` gives its counters: those that `to` declares alike
+    /// are read under its ids, the others are kept up and read by nobody.
+    pub(super) fn placed_as(&self, to: &Self) -> Self {
+        let place = |line: &String| to.canonical.iter().position(|other| other == line);
+        let ids: Vec<Option<FeatureId>> = (self.canonical.iter())
+            .map(|line| place(line).map(|position| to.counters[position].id))
+            .collect();
+        let mut placed = self.clone();
+        placed.plan = Arc::new(self.plan.placed(|counter| ids[usize::from(counter)]));
+        placed
+    }
+
+    /// How many counters of this set `other` does not declare alike.
+    pub(super) fn not_in(&self, other: &Self) -> usize {
+        self.canonical.iter().filter(|line| !other.canonical.contains(line)).count()
     }
 
     /// The counters, in the order of their declaration.

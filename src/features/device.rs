@@ -60,7 +60,7 @@ const MOST_EXPECTED_STRANGERS: f64 = 0.05;
 const WARM_UP_RATINGS: f64 = 500.0;
 
 /// State of the device linker.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct DeviceLinker {
     by_id: AgedMap<Seen>,
     by_trait: AgedMap<Seen>,

@@ -17,7 +17,7 @@ use super::keys::Keys;
 use super::plan::{Group, MAX_EVENTS, Moment, Plan, Reading, Slot};
 use super::table::{EMPTY_BYTES, Table};
 use super::window::{self, Moments, Pass, Sums};
-use crate::catalogue::{FeatureId, FeatureVector};
+use crate::catalogue::FeatureVector;
 use crate::time::Instant;
 
 pub use super::plan::LATENESS_MS;
@@ -81,8 +81,11 @@ pub struct Stats {
 }
 
 /// The state of all declared counters.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct CounterEngine {
+    /// The set as it was declared when the state was laid out.
+    layout: CounterSet,
+    /// The same layout with the places of the set in force.
     pub(super) set: CounterSet,
     pub(super) limits: Limits,
     pub(super) watermark: i64,
@@ -114,6 +117,7 @@ impl CounterEngine {
         let filter_bytes = Self::filter_bytes(limits, set);
         let groups = &set.plan.groups;
         Self {
+            layout: set.clone(),
             set: set.clone(),
             limits,
             watermark: i64::MIN,
@@ -139,7 +143,14 @@ impl CounterEngine {
 
     /// The counters that it keeps.
     pub fn counters(&self) -> &CounterSet {
-        &self.set
+        &self.layout
+    }
+
+    /// Goes on under another set: counters that mean what they meant keep their state, and the others of
+    /// that set are missing. Gives how many those are; a state that was fed from the log has none.
+    pub fn go_on_as(&mut self, set: &CounterSet) -> usize {
+        self.set = self.layout.placed_as(set);
+        set.not_in(&self.layout)
     }
 
     /// Its bounds.
@@ -147,14 +158,12 @@ impl CounterEngine {
         self.limits
     }
 
-    /// Says that a counter was declared later than the log begins, and has seen ratings only from
-    /// `start` on: it is missing until its window lies after that.
-    pub fn warm_from(&mut self, counter: FeatureId, start: Instant) {
-        for (i, declared) in self.set.counters().iter().enumerate() {
-            if declared.id == counter {
-                self.warm_at[i] = start.ms().saturating_add(declared.window_ms);
-                self.warm_until = self.warm_until.max(self.warm_at[i]);
-            }
+    /// Says that what came before `start` is not known: every counter is missing until its window lies
+    /// after that.
+    pub fn begin_at(&mut self, start: Instant) {
+        for (warm_at, declared) in self.warm_at.iter_mut().zip(self.layout.counters()) {
+            *warm_at = start.ms().saturating_add(declared.window_ms);
+            self.warm_until = self.warm_until.max(*warm_at);
         }
     }
 
@@ -210,9 +219,8 @@ impl CounterEngine {
         let plan: Arc<Plan> = Arc::clone(&self.set.plan);
         if at < self.watermark.saturating_sub(LATENESS_MS) || !entity::TIMES.contains(&at) {
             self.too_late += 1;
-            for counter in self.set.counters() {
-                vector.clear(counter.id);
-            }
+            let slots = plan.groups.iter().flat_map(|group| &group.slots);
+            slots.for_each(|slot| vector.clear(slot.id));
             return;
         }
         let facts = Facts::of(&self.set, &plan, keys, vector);

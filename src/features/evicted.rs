@@ -13,7 +13,7 @@ const PROBES: u32 = 6;
 const LINE_WORDS: usize = 8;
 
 /// The fingerprints of one group.
-#[derive(Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 pub(super) struct Evicted {
     current: Vec<u64>,
     previous: Vec<u64>,

@@ -279,7 +279,7 @@ fn open(tail: &Tail, group: &Group, time: i64, newest: i64, events: Events<'_>) 
 }
 
 /// All hot keys, within their budget.
-#[derive(Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub(super) struct HotKeys {
     keys: Vec<Option<Hot>>,
     free: Vec<u32>,

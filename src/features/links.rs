@@ -104,7 +104,7 @@ struct Found {
 }
 
 /// State of the recent ratings of each target and office, and of how common what they share is.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Links {
     rings: AgedMap<Ring>,
     popularity: AgedMap<Decayed>,

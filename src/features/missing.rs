@@ -62,7 +62,7 @@ impl Usual {
 }
 
 /// What each kind of client usually sends.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct UsualFields {
     kinds: AgedMap<Usual>,
 }

@@ -20,6 +20,7 @@
 //! engine    one rating in, all counters out
 //! evict     who goes when memory is full
 //! snapshot  the state as bytes and back
+//! warming   counters fed from the log
 //! ```
 //!
 //! `docs/counters.md` says what a counter promises.
@@ -58,6 +59,7 @@ mod table;
 pub mod target;
 pub mod text;
 pub mod traits;
+pub mod warming;
 mod window;
 
 /// Mixes 64 bits so that every output bit depends on every input bit (the finaliser of SplitMix64,

@@ -28,7 +28,7 @@ struct Beat {
 }
 
 /// State of the places where a beat may be kept: terminals, or else targets.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Paces {
     beats: AgedMap<Beat>,
 }

@@ -61,7 +61,7 @@ pub(super) fn parse(
     if !located.is_empty() {
         return Err(Diagnostics(located));
     }
-    Ok(CounterSet::new(reader.counters, reader.conditions, &reader.canonical))
+    Ok(CounterSet::new(reader.counters, reader.conditions, reader.canonical))
 }
 
 /// Where a part of a string stands in the file; `None` where the file spells it with escapes.

@@ -146,7 +146,7 @@ pub(super) struct Slot {
 }
 
 /// Counters that share keys, and the layout of their entities.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Group {
     pub by: Vec<KeyField>,
     salt: u64,
@@ -223,6 +223,16 @@ impl Plan {
         hashed.sort_unstable();
         hashed.dedup();
         Self { groups, tests: tests.into(), hashed: hashed.into() }
+    }
+
+    /// The same layout, each counter read under the id that `place` gives it, if any.
+    pub fn placed(&self, place: impl Fn(u16) -> Option<FeatureId>) -> Self {
+        let groups = self.groups.iter().map(|group| {
+            let mut group = group.clone();
+            group.slots.retain_mut(|slot| place(slot.counter).map(|id| slot.id = id).is_some());
+            group
+        });
+        Self { groups: groups.collect(), tests: self.tests.clone(), hashed: self.hashed.clone() }
     }
 }
 

@@ -18,7 +18,7 @@ struct Past {
 }
 
 /// State of the raters.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Raters {
     pasts: AgedMap<Past>,
 }

@@ -3,7 +3,11 @@
 //! State folds observations, in input order, on one thread. It reads no clock and no verdict, so it
 //! is rebuilt exactly by showing it the same observations again.
 
+use std::io::{BufWriter, Write};
 use std::sync::Arc;
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
 
 use super::aged_map::AgedMap;
 use super::aliases::{Aliases, Entities};
@@ -19,9 +23,11 @@ use super::pace::Paces;
 use super::past::PastCase;
 use super::rater::Raters;
 use super::reference::References;
+use super::snapshot::SnapshotError;
 use super::target::{TargetCounters, Targets};
 use super::text::TextLinker;
 use super::traits::{TraitCounters, Traits};
+use super::warming::Warming;
 use crate::catalogue::builtin as f;
 use crate::catalogue::{Catalogue, FeatureVector};
 use crate::date::UtcOffset;
@@ -117,6 +123,16 @@ pub struct State {
     concentration_counters: ConcentrationCounters,
     trait_counters: TraitCounters,
     watermark: Instant,
+    /// Ratings before this place are not known.
+    gap: bool,
+}
+
+/// The watermark after a rating of this time.
+pub(super) fn advanced(watermark: Instant, at: Instant) -> Instant {
+    if watermark == Instant(0) {
+        return at;
+    }
+    watermark.max(at.min(Instant(watermark.ms() + MOST_AHEAD_MS)))
 }
 
 impl State {
@@ -147,6 +163,7 @@ impl State {
             concentration_counters: ConcentrationCounters::find(catalogue),
             trait_counters: TraitCounters::find(catalogue),
             watermark: Instant(0),
+            gap: false,
         }
     }
 
@@ -155,21 +172,34 @@ impl State {
         self.watermark
     }
 
-    /// Brings counters into force. If all mean what they meant, they go on; or else all start afresh
-    /// and are missing until their windows have passed, except before the first rating.
-    pub fn set_counters(&mut self, counters: &CounterSet, catalogue: &Catalogue, limits: &StateLimits) {
-        if self.counters.counters().fingerprint() == counters.fingerprint() {
-            return;
-        }
-        self.counters = CounterEngine::new(counters, limits.counters);
-        if self.watermark > Instant(0) {
-            for counter in counters.counters() {
-                self.counters.warm_from(counter.id, self.watermark);
-            }
+    /// Brings counters into force. Those that mean what they meant go on; others are missing until
+    /// [`State::warm`] brings what the log says of them. Before the first rating nothing is missing.
+    /// Gives how many are.
+    pub fn set_counters(
+        &mut self,
+        counters: &CounterSet,
+        catalogue: &Catalogue,
+        limits: &StateLimits,
+    ) -> usize {
+        if self.watermark == Instant(0) {
+            self.counters = CounterEngine::new(counters, limits.counters);
         }
         self.target_counters = TargetCounters::find(catalogue);
         self.concentration_counters = ConcentrationCounters::find(catalogue);
         self.trait_counters = TraitCounters::find(catalogue);
+        self.counters.go_on_as(counters)
+    }
+
+    /// Takes over counters that were fed from the log up to just here, and gives back the ones before.
+    pub fn warm(&mut self, warming: Warming) -> CounterEngine {
+        debug_assert_eq!(warming.watermark(), self.watermark, "fed with the same ratings");
+        std::mem::replace(&mut self.counters, warming.into_counters())
+    }
+
+    /// Says that a rating came here of which nothing but its public part is left. Counters are missing
+    /// until their windows lie after it.
+    pub fn forget(&mut self) {
+        self.gap = true;
     }
 
     /// Replaces the reference tables.
@@ -224,10 +254,10 @@ impl State {
         out: &mut FeatureVector,
     ) -> Option<EarlierRating> {
         let at = o.submitted_at;
-        if self.watermark == Instant(0) {
-            self.watermark = at;
+        self.watermark = advanced(self.watermark, at);
+        if std::mem::take(&mut self.gap) {
+            self.counters.begin_at(self.watermark);
         }
-        self.watermark = self.watermark.max(at.min(Instant(self.watermark.ms() + MOST_AHEAD_MS)));
         let entities = &resolved.entities;
         let earlier = self.cases.observe(o, entities, &resolved.keys, &self.aliases, past, out);
         self.references.observe(o, entities.fingerprint, &resolved.keys, out);
@@ -260,6 +290,110 @@ impl State {
         earlier
     }
 
+    /// A copy, as fast as memory allows: nothing can be observed meanwhile.
+    pub fn copy(&self) -> Self {
+        std::thread::scope(|scope| {
+            // The counters are about half of it all.
+            let counters = scope.spawn(|| self.counters.clone());
+            Self {
+                aliases: self.aliases.clone(),
+                devices: self.devices.clone(),
+                texts: self.texts.clone(),
+                cases: self.cases.clone(),
+                raters: self.raters.clone(),
+                targets: self.targets.clone(),
+                concentration: self.concentration.clone(),
+                usual: self.usual.clone(),
+                paces: self.paces.clone(),
+                traits: self.traits.clone(),
+                links: self.links.clone(),
+                references: Arc::clone(&self.references),
+                window_days: self.window_days.clone(),
+                target_counters: self.target_counters,
+                concentration_counters: self.concentration_counters,
+                trait_counters: self.trait_counters,
+                watermark: self.watermark,
+                gap: self.gap,
+                counters: counters.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)),
+            }
+        })
+    }
+
+    /// Writes all of it but the reference tables, which are the log's.
+    ///
+    /// # Errors
+    /// Writing failed.
+    pub fn write(&self, out: &mut dyn Write) -> Result<(), SnapshotError> {
+        let mut out = BufWriter::with_capacity(1 << 16, out);
+        // Every field: one that is forgotten here does not compile.
+        let Self {
+            aliases,
+            devices,
+            texts,
+            cases,
+            raters,
+            targets,
+            concentration,
+            usual,
+            paces,
+            traits,
+            links,
+            counters,
+            references: _,
+            window_days,
+            target_counters: _,
+            concentration_counters: _,
+            trait_counters: _,
+            watermark,
+            gap,
+        } = self;
+        put(&(watermark, gap), &mut out)?;
+        put(aliases, &mut out)?;
+        put(devices, &mut out)?;
+        put(texts, &mut out)?;
+        put(cases, &mut out)?;
+        put(raters, &mut out)?;
+        put(targets, &mut out)?;
+        put(concentration, &mut out)?;
+        put(usual, &mut out)?;
+        put(paces, &mut out)?;
+        put(traits, &mut out)?;
+        put(links, &mut out)?;
+        put(window_days, &mut out)?;
+        counters.write_snapshot(&mut out)
+    }
+
+    /// Reads what [`State::write`] wrote. `layout` are the counters that its counters were laid out by;
+    /// [`State::set_counters`] says which are in force.
+    ///
+    /// # Errors
+    /// It is damaged, or of other counters.
+    pub fn read(layout: &CounterSet, catalogue: &Catalogue, mut bytes: &[u8]) -> Result<Self, SnapshotError> {
+        let from = &mut bytes;
+        let (watermark, gap) = take(from)?;
+        Ok(Self {
+            watermark,
+            gap,
+            aliases: take(from)?,
+            devices: take(from)?,
+            texts: take(from)?,
+            cases: take(from)?,
+            raters: take(from)?,
+            targets: take(from)?,
+            concentration: take(from)?,
+            usual: take(from)?,
+            paces: take(from)?,
+            traits: take(from)?,
+            links: take(from)?,
+            window_days: take(from)?,
+            counters: CounterEngine::read_snapshot(layout, from)?,
+            references: Arc::default(),
+            target_counters: TargetCounters::find(catalogue),
+            concentration_counters: ConcentrationCounters::find(catalogue),
+            trait_counters: TraitCounters::find(catalogue),
+        })
+    }
+
     /// Figures of the counters, for the metrics.
     pub fn counter_stats(&self) -> Stats {
         self.counters.stats()
@@ -277,6 +411,19 @@ impl State {
             ("concentration", self.concentration.len()),
         ]
     }
+}
+
+fn put<T: Serialize>(part: &T, out: &mut impl Write) -> Result<(), SnapshotError> {
+    match postcard::to_io(part, out) {
+        Ok(_) => Ok(()),
+        Err(error) => Err(SnapshotError::Io(std::io::Error::other(error))),
+    }
+}
+
+fn take<T: DeserializeOwned>(from: &mut &[u8]) -> Result<T, SnapshotError> {
+    let (part, rest) = postcard::take_from_bytes(from).map_err(|_| SnapshotError::Damaged)?;
+    *from = rest;
+    Ok(part)
 }
 
 #[cfg(test)]

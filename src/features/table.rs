@@ -99,7 +99,7 @@ pub(super) struct Position {
 }
 
 /// The table.
-#[derive(Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 pub(super) struct Table {
     shards: Box<[Shard]>,
     len: usize,

@@ -86,7 +86,7 @@ struct Target {
 }
 
 /// State of targets and of their parents.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Targets {
     targets: AgedMap<Target>,
     parents: AgedMap<Baseline>,

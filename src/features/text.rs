@@ -20,7 +20,7 @@ struct Wording {
 }
 
 /// State of the text linker.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, serde::Serialize, serde::Deserialize)]
 pub struct TextLinker {
     bands: AgedMap<Wording>,
 }

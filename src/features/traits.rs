@@ -181,7 +181,7 @@ pub struct Surprise {
 }
 
 /// State of what is usual, and of what gathers where.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Traits {
     kinds: AgedMap<Usual>,
     polarities: [Usual; 2],

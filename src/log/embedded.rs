@@ -1,5 +1,6 @@
 //! The embedded log: segment files in one directory, one writing process.
 
+use std::collections::BTreeSet;
 use std::fs::{self, File};
 use std::ops::Range;
 use std::os::unix::fs::FileExt;
@@ -43,7 +44,11 @@ pub struct EmbeddedLog {
     dir: PathBuf,
     options: LogOptions,
     writer: Mutex<Writer>,
-    shared: Arc<RwLock<Shared>>,
+    pub(super) shared: Arc<RwLock<Shared>>,
+    /// Held while segments are written anew.
+    pub(super) erasing: Mutex<()>,
+    /// Sealed segments of which nothing is left to erase.
+    pub(super) bare: Mutex<BTreeSet<u64>>,
     /// Locked as long as the log is open.
     _lock: File,
 }
@@ -67,33 +72,34 @@ struct Writer {
 
 /// What readers need: everything durable.
 #[derive(Debug)]
-struct Shared {
+pub(super) struct Shared {
     /// Ascending; the last is being written.
-    segments: Vec<Segment>,
+    pub(super) segments: Vec<Segment>,
     /// Keys of the segments with a mapped index.
     filter: KeyFilter,
     head: Head,
 }
 
 #[derive(Debug)]
-struct Segment {
-    first: u64,
-    index: SegmentIndex,
+pub(super) struct Segment {
+    pub(super) first: u64,
+    pub(super) index: SegmentIndex,
     /// Open for reading, if it is one of the latest: most look-ups are for what came of late.
-    file: Option<Arc<File>>,
+    pub(super) file: Option<Arc<File>>,
 }
 
 /// Segments that stay open for reading; older ones are opened when they are read.
 const OPEN_SEGMENTS: usize = 8;
 
-/// A segment to read from.
-struct OpenSegment {
+/// A record's segment, open, and where the record is in it.
+struct Found {
     first: u64,
-    file: Option<Arc<File>>,
+    file: Arc<File>,
+    offset: u64,
 }
 
 #[derive(Debug)]
-enum SegmentIndex {
+pub(super) enum SegmentIndex {
     /// Of the active segment.
     Active(MemoryIndex),
     /// Of a sealed segment whose file is not there yet.
@@ -121,12 +127,15 @@ impl EmbeddedLog {
     pub fn open(dir: &Path, options: LogOptions) -> Result<Self, LogError> {
         fs::create_dir_all(dir).map_err(io_error("create", dir))?;
         let lock = lock_dir(dir)?;
+        remove_unfinished(dir)?;
         let firsts = segment::list(dir)?;
 
         let mut shared = Shared { segments: Vec::new(), filter: KeyFilter::default(), head: Head::GENESIS };
         for pair in firsts.windows(2) {
             let (_, after) = open_segment(dir, pair[1])?;
-            let index = match MappedIndex::open(dir, pair[0], after) {
+            let path = segment::path_of(dir, pair[0]);
+            let bytes = path.metadata().map_err(io_error("measure", &path))?.len();
+            let index = match MappedIndex::open(dir, pair[0], after, bytes) {
                 Some(index) => index,
                 None => recover::rebuild_index(dir, pair[0], after)?,
             };
@@ -155,7 +164,36 @@ impl EmbeddedLog {
             sealing: None,
         };
         let shared = Arc::new(RwLock::new(shared));
-        Ok(Self { dir: dir.to_owned(), options, writer: Mutex::new(writer), shared, _lock: lock })
+        Ok(Self {
+            dir: dir.to_owned(),
+            options,
+            writer: Mutex::new(writer),
+            shared,
+            erasing: Mutex::default(),
+            bare: Mutex::default(),
+            _lock: lock,
+        })
+    }
+
+    pub(super) fn dir(&self) -> &Path {
+        &self.dir
+    }
+
+    /// Seals the active segment, which begins with `first`, if it is still the active one and holds
+    /// anything.
+    pub(super) fn seal(&self, first: u64) -> Result<(), LogError> {
+        let mut writer = lock(&self.writer);
+        if writer.failed.is_none()
+            && writer.path == segment::path_of(&self.dir, first)
+            && writer.head.next_sequence > first
+        {
+            writer.roll(0, self)?;
+            // Its index is written before anything else happens to the segment.
+            if let Some(sealing) = writer.sealing.take() {
+                let _ = sealing.join();
+            }
+        }
+        Ok(())
     }
 
     /// A record's bytes; `None` if it is not durable yet or no longer there.
@@ -163,12 +201,11 @@ impl EmbeddedLog {
     /// # Errors
     /// The segment cannot be read or is damaged.
     pub fn record(&self, sequence: u64) -> Result<Option<Vec<u8>>, LogError> {
-        let Some((segment, offset)) = read(&self.shared).place_of(sequence) else { return Ok(None) };
-        let path = || segment::path_of(&self.dir, segment.first);
-        let file = match segment.file {
-            Some(file) => file,
-            None => Arc::new(File::open(path()).map_err(|error| io_error("open", &path())(error))?),
+        // Opened under the lock, so that the file is the one that the offset is of.
+        let Some(Found { first, file, offset }) = read(&self.shared).open_at(&self.dir, sequence)? else {
+            return Ok(None);
         };
+        let path = || segment::path_of(&self.dir, first);
         match read_record_at(&file, path, offset)? {
             Some(record) => Ok(Some(record)),
             None => Err(damage(&path(), offset, sequence, "the frame's checksum is wrong")),
@@ -342,7 +379,8 @@ impl Writer {
             let _ = sealing.join();
         }
         // The rest of the segment was never used; it need not be there, nor be durably gone.
-        self.file.set_len(self.end).map_err(io_error("cut", &self.path))?;
+        let sealed_bytes = self.end;
+        self.file.set_len(sealed_bytes).map_err(io_error("cut", &self.path))?;
         let capacity = u64::from(log.options.segment_bytes).max((HEADER_BYTES + frame_bytes) as u64);
         self.file = Arc::new(segment::create(&log.dir, self.head, capacity)?);
         self.path = segment::path_of(&log.dir, self.head.next_sequence);
@@ -367,7 +405,7 @@ impl Writer {
         if let Some((first, index)) = sealed {
             let (dir, after, shared) = (log.dir.clone(), self.head, Arc::clone(&log.shared));
             let thread = thread::Builder::new().name("log-index".to_owned());
-            let sealing = thread.spawn(move || seal_index(&dir, first, after, &index, &shared));
+            let sealing = thread.spawn(move || seal_index(&dir, first, after, sealed_bytes, &index, &shared));
             self.sealing = sealing.ok();
         }
         Ok(())
@@ -376,12 +414,12 @@ impl Writer {
 
 /// Writes the index of a sealed segment and puts it in the place of the one in memory. Where that
 /// fails, the one in memory goes on serving, and the next start tries again.
-fn seal_index(dir: &Path, first: u64, after: Head, index: &MemoryIndex, shared: &RwLock<Shared>) {
-    if let Err(error) = write_index(dir, first, after, index) {
+fn seal_index(dir: &Path, first: u64, after: Head, bytes: u64, index: &MemoryIndex, shared: &RwLock<Shared>) {
+    if let Err(error) = write_index(dir, first, after, bytes, index) {
         tracing::warn!(%error, "the index of a log segment could not be written; it stays in memory");
         return;
     }
-    let Some(mapped) = MappedIndex::open(dir, first, after) else {
+    let Some(mapped) = MappedIndex::open(dir, first, after, bytes) else {
         tracing::warn!(first, "the index of a log segment does not read back; it stays in memory");
         return;
     };
@@ -409,11 +447,17 @@ impl Shared {
         Some((segment, segment.index.offset((sequence - segment.first) as usize)?))
     }
 
-    /// The same, to be read without the lock.
-    fn place_of(&self, sequence: u64) -> Option<(OpenSegment, u64)> {
-        self.locate(sequence).map(|(segment, offset)| {
-            (OpenSegment { first: segment.first, file: segment.file.clone() }, offset)
-        })
+    /// The same, opened, to be read without the lock.
+    fn open_at(&self, dir: &Path, sequence: u64) -> Result<Option<Found>, LogError> {
+        let Some((segment, offset)) = self.locate(sequence) else { return Ok(None) };
+        let file = match &segment.file {
+            Some(file) => Arc::clone(file),
+            None => {
+                let path = segment::path_of(dir, segment.first);
+                Arc::new(File::open(&path).map_err(io_error("open", &path))?)
+            }
+        };
+        Ok(Some(Found { first: segment.first, file, offset }))
     }
 
     /// Sequences of the records with a key, ascending.
@@ -442,6 +486,17 @@ impl Drop for EmbeddedLog {
     }
 }
 
+/// Removes what a kill left of files that were not whole yet. Only the writer makes such files.
+fn remove_unfinished(dir: &Path) -> Result<(), LogError> {
+    for item in fs::read_dir(dir).map_err(io_error("list", dir))? {
+        let path = item.map_err(io_error("list", dir))?.path();
+        if path.extension().is_some_and(|extension| extension == "new") {
+            fs::remove_file(&path).map_err(io_error("remove", &path))?;
+        }
+    }
+    Ok(())
+}
+
 /// Takes the directory's lock, which ends with the process that holds it, however it ends.
 fn lock_dir(dir: &Path) -> Result<File, LogError> {
     let path = dir.join("lock");
@@ -457,15 +512,15 @@ fn lock_dir(dir: &Path) -> Result<File, LogError> {
 // A thread that panicked while it held a lock left nothing half done that others could see: the head
 // is set last.
 
-fn lock(writer: &Mutex<Writer>) -> MutexGuard<'_, Writer> {
-    writer.lock().unwrap_or_else(PoisonError::into_inner)
+pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-fn read(shared: &RwLock<Shared>) -> RwLockReadGuard<'_, Shared> {
+pub(super) fn read(shared: &RwLock<Shared>) -> RwLockReadGuard<'_, Shared> {
     shared.read().unwrap_or_else(PoisonError::into_inner)
 }
 
-fn write(shared: &RwLock<Shared>) -> RwLockWriteGuard<'_, Shared> {
+pub(super) fn write(shared: &RwLock<Shared>) -> RwLockWriteGuard<'_, Shared> {
     shared.write().unwrap_or_else(PoisonError::into_inner)
 }
 

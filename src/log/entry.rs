@@ -3,8 +3,9 @@
 use compact_str::CompactString;
 
 use crate::catalogue::FeatureVector;
+use crate::date::Day;
 use crate::observation::Observation;
-use crate::time::{DAY_MS, HOUR_MS, Instant};
+use crate::time::Instant;
 use crate::verdict::{Contribution, Outcome, Version};
 use crate::wire::{Channel, Decision, Origin, Stage, Suspicion};
 
@@ -177,21 +178,6 @@ impl RatingFlags {
     }
 }
 
-/// A civil day: days since 1970-01-01 in the reporting time zone.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Day(pub i32);
-
-impl Day {
-    /// Offset of Asia/Shanghai, which has no summer time, from UTC in milliseconds.
-    pub const SHANGHAI_MS: i64 = 8 * HOUR_MS;
-
-    /// The day of an instant where clocks are `offset_ms` ahead of UTC.
-    pub fn of(at: Instant, offset_ms: i64) -> Self {
-        let day = at.ms().saturating_add(offset_ms).div_euclid(DAY_MS);
-        Self(day.clamp(i64::from(i32::MIN), i64::from(i32::MAX)) as i32)
-    }
-}
-
 /// A later decision about a rating. The first answer is revision 0 and stands in the rating's entry.
 #[derive(Clone, Debug, PartialEq)]
 pub struct RevisionEntry {
@@ -287,27 +273,23 @@ pub enum Subject {
     Lists = 2,
     /// Reference tables.
     Reference = 3,
+    /// Counters that were declared later than the log began: from this entry on they have the values
+    /// that they would have if the log had begun with the rule set of this version.
+    Counters = 4,
 }
 
 impl Subject {
     /// The subject with this number.
     pub fn from_index(index: u8) -> Option<Self> {
-        [Self::Rules, Self::Model, Self::Lists, Self::Reference].get(usize::from(index)).copied()
+        [Self::Rules, Self::Model, Self::Lists, Self::Reference, Self::Counters]
+            .get(usize::from(index))
+            .copied()
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_day_begins_at_midnight_in_the_reporting_zone() {
-        let before = Instant::parse_rfc3339("2026-03-31T23:59:59.999+08:00").unwrap();
-        let after = Instant(before.ms() + 1);
-        assert_eq!(Day::of(after, Day::SHANGHAI_MS).0, Day::of(before, Day::SHANGHAI_MS).0 + 1);
-        assert_eq!(Day::of(Instant(0), Day::SHANGHAI_MS), Day(0));
-        assert_eq!(Day::of(Instant(-1), 0), Day(-1));
-    }
 
     #[test]
     fn the_public_half_of_the_flags_keeps_no_suspicion() {

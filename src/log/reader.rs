@@ -41,16 +41,17 @@ impl LogReader {
         let after = segments.partition_point(|&first| first <= sequence).max(1);
         let Some(&first) = segments.get(after - 1) else { return Err(no_log(&self.dir)) };
         // A sealed segment's index knows where the record is. Elsewhere the frames before it are read.
-        let indexed = match segments.get(after) {
-            Some(&next) if first < sequence => {
-                let (_, head) = open_segment(&self.dir, next)?;
-                MappedIndex::open(&self.dir, first, head)
-                    .and_then(|index| index.offset((sequence - first) as usize))
+        if let Some(&next) = segments.get(after).filter(|_| first < sequence) {
+            let (_, head) = open_segment(&self.dir, next)?;
+            // This file, whatever erasure puts in its place meanwhile: its length tells whether the index
+            // is its own.
+            let (file, before) = open_segment(&self.dir, first)?;
+            let path = segment::path_of(&self.dir, first);
+            let bytes = file.metadata().map_err(io_error("measure", &path))?.len();
+            let index = MappedIndex::open(&self.dir, first, head, bytes);
+            if let Some(offset) = index.and_then(|index| index.offset((sequence - first) as usize)) {
+                return Ok(Records::of(&self.dir, file, before, offset, None).at(sequence));
             }
-            _ => None,
-        };
-        if let Some(offset) = indexed {
-            return Ok(Records::start(&self.dir, first, offset, None)?.at(sequence));
         }
         let mut records = Records::start(&self.dir, first, HEADER_BYTES as u64, None)?;
         while records.sequence < sequence && records.next()?.is_some() {}
@@ -96,8 +97,13 @@ impl Records {
     /// sequence is set by the caller ([`Self::at`]).
     pub(super) fn start(dir: &Path, first: u64, offset: u64, limit: Option<u64>) -> Result<Self, LogError> {
         let (file, head) = open_segment(dir, first)?;
-        let frames = Frames::new(Arc::new(file), segment::path_of(dir, first), offset);
-        Ok(Self { dir: dir.to_owned(), frames, sequence: head.next_sequence, limit })
+        Ok(Self::of(dir, file, head, offset, limit))
+    }
+
+    /// As [`Self::start`], of a segment that is open.
+    fn of(dir: &Path, file: File, head: super::Head, offset: u64, limit: Option<u64>) -> Self {
+        let frames = Frames::new(Arc::new(file), segment::path_of(dir, head.next_sequence), offset);
+        Self { dir: dir.to_owned(), frames, sequence: head.next_sequence, limit }
     }
 
     /// Says that the next record has this sequence.

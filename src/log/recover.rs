@@ -68,6 +68,7 @@ pub fn rebuild_index(dir: &Path, first: u64, after: Head) -> Result<MappedIndex,
     let path = segment::path_of(dir, first);
     let file = File::open(&path).map_err(io_error("open", &path))?;
     let before = segment::read_header(&file, &path, first)?;
+    let bytes = file.metadata().map_err(io_error("measure", &path))?.len();
     let (frames, index, head) = scan(Arc::new(file), &path, before)?;
     if head.next_sequence != after.next_sequence {
         let problem =
@@ -78,8 +79,8 @@ pub fn rebuild_index(dir: &Path, first: u64, after: Head) -> Result<MappedIndex,
         let problem = "its records are whole, but their chain does not lead to the next segment";
         return Err(damage(&path, HEADER_BYTES as u64, first, problem));
     }
-    write_index(dir, first, after, &index)?;
-    MappedIndex::open(dir, first, after).ok_or_else(|| {
+    write_index(dir, first, after, bytes, &index)?;
+    MappedIndex::open(dir, first, after, bytes).ok_or_else(|| {
         let unread = std::io::Error::other("it does not read back as it was written");
         io_error("use the index of", &path)(unread)
     })

@@ -26,12 +26,14 @@ pub struct Frames {
     at: usize,
     /// The record of the frame before it.
     record: Range<usize>,
+    /// Whether that frame is the first of its group.
+    first: bool,
 }
 
 impl Frames {
     /// Frames from `offset`, which is where one begins.
     pub fn new(file: Arc<File>, path: PathBuf, offset: u64) -> Self {
-        Self { file, path, buffer: Vec::new(), buffer_offset: offset, at: 0, record: 0..0 }
+        Self { file, path, buffer: Vec::new(), buffer_offset: offset, at: 0, record: 0..0, first: false }
     }
 
     /// Goes to the next frame; `false` where none reads. Asking again reads the file again, so that a
@@ -50,12 +52,18 @@ impl Frames {
         let start = self.at + FRAME_HEAD_BYTES;
         self.record = start..start + head.record_bytes;
         self.at += head.frame_bytes();
+        self.first = head.first;
         Ok(true)
     }
 
     /// The record of the frame that [`Self::advance`] went to.
     pub fn record(&self) -> &[u8] {
         &self.buffer[self.record.clone()]
+    }
+
+    /// Whether the frame that [`Self::advance`] went to is the first of its group.
+    pub fn begins_group(&self) -> bool {
+        self.first
     }
 
     /// Where the frame after it begins in the file.

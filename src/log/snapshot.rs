@@ -8,6 +8,7 @@
 //!     BLAKE3 of the header and the table ‖ length of the table u64
 //! ```
 
+use std::fmt;
 use std::fs::{self, File};
 use std::io::{self, BufWriter, Write};
 use std::ops::Range;
@@ -25,9 +26,6 @@ const MAGIC: &[u8; 8] = b"ZHENPSNP";
 const VERSION: u16 = 1;
 const HEADER_BYTES: usize = 56;
 const FOOTER_BYTES: usize = 40;
-
-/// Snapshots that are kept: the last one, and the one before it in case that does not load.
-const KEPT: usize = 2;
 
 /// Writes a snapshot, section by section. Until [`Self::finish`] it has no name, and dropping it
 /// leaves nothing.
@@ -89,11 +87,11 @@ impl SnapshotWriter {
         Ok(())
     }
 
-    /// Makes the snapshot durable, gives it its name, and removes all but the last two.
+    /// Makes the snapshot durable, gives it its name, and removes all but the last `kept`.
     ///
     /// # Errors
     /// Writing, syncing or renaming fails.
-    pub fn finish(mut self) -> Result<PathBuf, LogError> {
+    pub fn finish(mut self, kept: usize) -> Result<PathBuf, LogError> {
         let path = path_of(&self.dir, self.head.next_sequence);
         let mut table = Vec::with_capacity(self.table.len() + 10);
         put_varint(&mut table, self.sections);
@@ -110,7 +108,7 @@ impl SnapshotWriter {
         }
         fs::rename(&self.temporary, &path).map_err(io_error("rename", &self.temporary))?;
         sync_dir(&self.dir)?;
-        for old in list(&self.dir)?.into_iter().rev().skip(KEPT) {
+        for old in list(&self.dir)?.into_iter().rev().skip(kept.max(1)) {
             let old = path_of(&self.dir, old);
             fs::remove_file(&old).map_err(io_error("remove", &old))?;
         }
@@ -156,24 +154,58 @@ pub struct Snapshot {
 /// Names of sections, and where their bytes are.
 type Sections = Vec<(String, Range<usize>)>;
 
+/// Why a snapshot is passed over.
+#[derive(Debug)]
+pub enum Unusable {
+    /// Its bytes are not those that were written.
+    Damaged,
+    /// The log does not lead through the place where it was made.
+    OtherLog,
+    /// It or the log cannot be read.
+    Unreadable(LogError),
+}
+
+impl fmt::Display for Unusable {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Damaged => f.write_str("it is damaged"),
+            Self::OtherLog => {
+                f.write_str("the log does not lead to it: it is of another log, or of a lost end")
+            }
+            Self::Unreadable(error) => error.fmt(f),
+        }
+    }
+}
+
 impl Snapshot {
-    /// The latest snapshot in a directory that is whole and that `log` leads through.
+    /// The snapshots in a directory, the latest first. Those that were never finished are removed.
     ///
     /// # Errors
-    /// The directory or the log cannot be read.
-    pub fn latest(dir: &Path, log: &dyn Log) -> Result<Option<Self>, LogError> {
+    /// The directory cannot be read.
+    pub fn latest_first(dir: &Path) -> Result<Vec<PathBuf>, LogError> {
         if !dir.exists() {
-            return Ok(None);
+            return Ok(Vec::new());
         }
-        for sequence in list(dir)?.into_iter().rev() {
-            let path = path_of(dir, sequence);
-            match Self::load(&path)? {
-                Some(snapshot) if log.leads_to(snapshot.head)? => return Ok(Some(snapshot)),
-                Some(_) => tracing::warn!(path = %path.display(), "passed over a snapshot of another log"),
-                None => tracing::warn!(path = %path.display(), "passed over a damaged snapshot"),
+        for item in fs::read_dir(dir).map_err(io_error("list", dir))? {
+            let path = item.map_err(io_error("list", dir))?.path();
+            if path.extension().is_some_and(|extension| extension == "new") {
+                fs::remove_file(&path).map_err(io_error("remove", &path))?;
             }
         }
-        Ok(None)
+        Ok(list(dir)?.into_iter().rev().map(|sequence| path_of(dir, sequence)).collect())
+    }
+
+    /// Opens a snapshot, checks every byte of it, and that `log` leads through its place.
+    ///
+    /// # Errors
+    /// It is to be passed over.
+    pub fn open(path: &Path, log: &dyn Log) -> Result<Self, Unusable> {
+        let snapshot = Self::load(path).map_err(Unusable::Unreadable)?.ok_or(Unusable::Damaged)?;
+        match log.leads_to(snapshot.head) {
+            Ok(true) => Ok(snapshot),
+            Ok(false) => Err(Unusable::OtherLog),
+            Err(error) => Err(Unusable::Unreadable(error)),
+        }
     }
 
     /// The place in the log whose state it holds: replay goes on with this sequence.
@@ -266,7 +298,11 @@ mod tests {
         let mut writer = SnapshotWriter::create(dir, head).unwrap();
         writer.section("tables", |out| out.write_all(&head.next_sequence.to_le_bytes())).unwrap();
         writer.section("empty", |_| Ok(())).unwrap();
-        writer.finish().unwrap()
+        writer.finish(2).unwrap()
+    }
+
+    fn latest(dir: &Path, log: &EmbeddedLog) -> Option<Snapshot> {
+        Snapshot::latest_first(dir).unwrap().iter().find_map(|path| Snapshot::open(path, log).ok())
     }
 
     #[test]
@@ -274,10 +310,10 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let (log, heads) = log(&dir.path().join("log"));
         let snapshots = dir.path().join("snapshots");
-        assert!(Snapshot::latest(&snapshots, &log).unwrap().is_none());
+        assert!(latest(&snapshots, &log).is_none());
         for &head in &heads {
             save(&snapshots, head);
-            let loaded = Snapshot::latest(&snapshots, &log).unwrap().unwrap();
+            let loaded = latest(&snapshots, &log).unwrap();
             assert_eq!(loaded.head(), head);
             assert_eq!(loaded.section("tables"), Some(&head.next_sequence.to_le_bytes()[..]));
             assert_eq!(loaded.section("empty"), Some(&[][..]));
@@ -285,6 +321,10 @@ mod tests {
         }
         assert_eq!(list(&snapshots).unwrap(), [11, 12]);
         drop(SnapshotWriter::create(&snapshots, heads[3]).unwrap());
+        assert_eq!(fs::read_dir(&snapshots).unwrap().count(), 2);
+        // What a kill leaves behind goes at the next look.
+        fs::write(path_of(&snapshots, 7).with_extension("new"), b"half").unwrap();
+        assert_eq!(Snapshot::latest_first(&snapshots).unwrap().len(), 2);
         assert_eq!(fs::read_dir(&snapshots).unwrap().count(), 2);
     }
 
@@ -304,7 +344,7 @@ mod tests {
         let path = path_of(&snapshots, 9);
         fs::remove_file(&path).unwrap();
         fs::write(&path, &bytes[..bytes.len() - 1]).unwrap();
-        assert_eq!(Snapshot::latest(&snapshots, &log).unwrap().unwrap().head(), heads[4]);
+        assert_eq!(latest(&snapshots, &log).unwrap().head(), heads[4]);
     }
 
     #[test]
@@ -314,8 +354,8 @@ mod tests {
         let snapshots = dir.path().join("snapshots");
         save(&snapshots, heads[2]);
         save(&snapshots, Head { chain: Digest::of(b"other"), ..heads[5] });
-        assert_eq!(Snapshot::latest(&snapshots, &log).unwrap().unwrap().head(), heads[2]);
+        assert_eq!(latest(&snapshots, &log).unwrap().head(), heads[2]);
         save(&snapshots, Head { next_sequence: 13, ..heads[12] });
-        assert!(Snapshot::latest(&snapshots, &log).unwrap().is_none());
+        assert!(latest(&snapshots, &log).is_none());
     }
 }

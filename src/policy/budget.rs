@@ -29,6 +29,16 @@ pub struct Budget {
     offered: u64,
 }
 
+/// What a [`Budget`] holds, for a snapshot.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct BudgetState {
+    day: i32,
+    spent: u32,
+    offered: u64,
+    /// Risk's bits, order and rating of the holds that can still be exchanged.
+    open: Vec<(u32, u64, u64)>,
+}
+
 /// One hold in the order in which holds are given up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct Slot {
@@ -54,6 +64,21 @@ impl Budget {
     /// A budget of at most `limit` holds of bad ratings per civil day. 0 means that none is held.
     pub fn new(limit: u32, offset: UtcOffset) -> Self {
         Self { limit, offset, day: Day::MIN, spent: 0, open: BTreeSet::new(), offered: 0 }
+    }
+
+    /// All that is not a setting.
+    pub fn state(&self) -> BudgetState {
+        let open = self.open.iter().map(|slot| (slot.risk, slot.order.0, slot.rating)).collect();
+        BudgetState { day: self.day.number(), spent: self.spent, offered: self.offered, open }
+    }
+
+    /// The budget that had this state under the same settings; `None` if none had.
+    pub fn restore(limit: u32, offset: UtcOffset, state: BudgetState) -> Option<Self> {
+        let slot = |(risk, order, rating)| Slot { risk, order: std::cmp::Reverse(order), rating };
+        let open: BTreeSet<Slot> = state.open.into_iter().map(slot).collect();
+        let day = Day::from_number(state.day)?;
+        let restored = Self { limit, offset, day, spent: state.spent, open, offered: state.offered };
+        (restored.used() <= limit).then_some(restored)
     }
 
     /// Offers one hold. `rating` is the log sequence of the rating; `risk` is clamped to 0 to 1, and

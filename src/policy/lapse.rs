@@ -27,7 +27,7 @@ impl Default for LapsePolicy {
 }
 
 /// A rating on hold.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Held {
     /// Since when, by the log.
     pub since: Instant,
@@ -89,6 +89,23 @@ impl Pending {
     /// Counts the working days of holds from now on by this calendar. Deadlines that are set stay.
     pub fn set_calendar(&mut self, calendar: Calendar) {
         self.calendar = calendar;
+    }
+
+    /// All holds by the sequences of their ratings, ascending.
+    pub fn all(&self) -> Vec<(u64, Held)> {
+        self.held.iter().map(|(&rating, held)| (rating, held.clone())).collect()
+    }
+
+    /// The clock that had these holds.
+    pub fn restore(calendar: Calendar, policy: LapsePolicy, held: Vec<(u64, Held)>) -> Self {
+        let mut pending = Self::new(calendar, policy);
+        for (rating, held) in held {
+            pending.deadlines.extend(held.deadline.map(|deadline| (deadline, rating)));
+            pending.ages.insert((held.since, rating));
+            pending.bad += u64::from(held.bad);
+            pending.held.insert(rating, held);
+        }
+        pending
     }
 
     /// A rating was held. One that is on hold already keeps its clock: a further hold never gives

@@ -12,7 +12,7 @@ mod decide;
 mod lapse;
 mod text;
 
-pub use budget::{Budget, BudgetDecision};
+pub use budget::{Budget, BudgetDecision, BudgetState};
 pub use calendar::{Calendar, CalendarError};
 pub use contest::Ruling;
 pub use decide::{

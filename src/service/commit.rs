@@ -19,9 +19,10 @@ use crate::log::{EncodedRecord, Entry, Log};
 use crate::metrics::Stage;
 use crate::observation::FormerNames;
 use crate::policy::BudgetDecision;
-use crate::scoring::{Ruling, Spare};
+use crate::scoring::{Engine, Ruling, Spare};
 use crate::time::Instant;
 use crate::verdict::{Contribution, VerdictBody};
+use crate::version::Version;
 use crate::wire::{Decision, ReasonSource, Suspicion};
 
 /// Where an ordered stream's lines go ([`Reply::Line`]).
@@ -127,12 +128,17 @@ impl Committer {
         // What comes while a group is written shares the next one's sync.
         let mut batches = Vec::new();
         while shared.ready.take(&mut batches, || shared.gate.inside() == 0) {
-            for JudgedBatch { judged, judged_at, mut arrived } in batches.drain(..) {
+            for JudgedBatch { judged, judged_at, mut arrived, copied } in batches.drain(..) {
                 self.group.batches += usize::from(arrived.is_empty());
                 self.group.arrived.append(&mut arrived);
                 self.group.judged_at.push(judged_at);
                 for judged in judged {
                     self.take(judged)?;
+                }
+                if let Some(engine) = copied {
+                    // The folds must stand where the state was copied.
+                    self.commit()?;
+                    self.snapshot(engine);
                 }
             }
             self.commit()?;
@@ -156,6 +162,8 @@ impl Committer {
                 }
             }
             Judged::Tick(now) => self.lapse(now)?,
+            Judged::Warmed(version, at) => self.warmed(version, at),
+            Judged::Nothing => {}
         }
         Ok(())
     }
@@ -177,9 +185,26 @@ impl Committer {
             by: "operator".to_owned(),
         };
         let record = entry.encode();
-        self.push(record, Entry::Activation(entry));
+        let sequence = self.push(record, Entry::Activation(entry));
         // What follows in this group may have to be explained by it already.
-        write(&self.shared.archive).activate(ruling);
+        let mut archive = write(&self.shared.archive);
+        archive.note(ruling.version(), sequence);
+        archive.activate(ruling);
+    }
+
+    fn warmed(&mut self, version: Version, at: Instant) {
+        let by = "warm-up".to_owned();
+        let entry = ActivationEntry { subject: Subject::Counters, version, files: Vec::new(), at, by };
+        self.push(entry.encode(), Entry::Activation(entry));
+        if let Some(snapshots) = &self.shared.snapshots {
+            snapshots.want();
+        }
+    }
+
+    fn snapshot(&self, engine: Box<Engine>) {
+        if let Some(snapshots) = &self.shared.snapshots {
+            snapshots.begin(engine, &self.shared);
+        }
     }
 
     fn take_new(&mut self, new: NewRating) -> Result<(), ServiceError> {
@@ -271,8 +296,8 @@ impl Committer {
                 None => return Ok(None),
             },
         };
-        // Whoever did not give a rating cannot take it back.
-        let first = self.entry_at(sequence)?.observation;
+        // Whoever did not give a rating cannot take it back, and of an erased one nobody knows who gave it.
+        let Some(first) = self.entry_at(sequence)?.map(|entry| entry.observation) else { return Ok(None) };
         let names = [o.rater.id, former.and_then(|names| names.rater)];
         let same = first.rater.id.is_some()
             && names.contains(&first.rater.id)
@@ -284,16 +309,18 @@ impl Committer {
         self.next_sequence - self.group.entries.len() as u64
     }
 
-    fn entry_at(&self, sequence: u64) -> Result<RatingEntry, ServiceError> {
+    /// The rating at a sequence; `None` if it is erased.
+    fn entry_at(&self, sequence: u64) -> Result<Option<RatingEntry>, ServiceError> {
         let in_group =
             sequence.checked_sub(self.group_start()).and_then(|i| self.group.entries.get(i as usize));
         let entry = match (in_group, &self.group.read) {
             (Some(entry), _) => Some(entry.clone()),
-            (None, Some((read, rating))) if *read == sequence => return Ok(rating.clone()),
+            (None, Some((read, rating))) if *read == sequence => return Ok(Some(rating.clone())),
             (None, _) => self.shared.log.read(sequence)?,
         };
         match entry {
-            Some(Entry::Rating(entry)) => Ok(*entry),
+            Some(Entry::Rating(entry)) => Ok(Some(*entry)),
+            Some(Entry::Erased(_)) => Ok(None),
             _ => Err(ServiceError::NotARating(sequence)),
         }
     }
@@ -310,7 +337,8 @@ impl Committer {
         code: &'static str,
         at: Instant,
     ) -> Result<(), ServiceError> {
-        let rating = self.entry_at(sequence)?;
+        // What somebody still has to decide about is not erased; the rest stands as it is.
+        let Some(rating) = self.entry_at(sequence)? else { return Ok(()) };
         let standing = match self.group.revised.get(&sequence) {
             Some(&standing) => standing,
             None => self.standing_in_log(&rating)?,
@@ -417,6 +445,9 @@ impl Committer {
             self.shared.metrics.synced(started.elapsed());
             debug_assert_eq!(range.end, self.next_sequence, "the only writer");
             folded = self.shared.publish(range, std::mem::take(&mut group.entries));
+            if let Some(snapshots) = &self.shared.snapshots {
+                snapshots.progressed(self.next_sequence);
+            }
         }
         let now = std::time::Instant::now();
         for &judged_at in &group.judged_at {

@@ -44,6 +44,13 @@ impl Figures {
         }
     }
 
+    /// The statistics as bytes, of all that was appended before.
+    pub fn snapshot(&self) -> Vec<u8> {
+        let mut folded = lock(&self.folded);
+        folded.catch_up(&self.behind);
+        folded.statistics.snapshot()
+    }
+
     /// The figures that a query asks for, of all that was appended before, and the log position that
     /// they follow from.
     ///

@@ -8,7 +8,7 @@ use crate::policy::{Budget, Pending};
 use crate::wire::Decision;
 
 /// Projections that the service keeps at hand. Each can be rebuilt from the log alone.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Folds {
     /// Holds that nobody decided.
     pub pending: Pending,
@@ -20,6 +20,8 @@ pub struct Folds {
     pub offset: UtcOffset,
     /// Reference tables on their way: their holidays make the calendar of the holds from there on.
     pub(super) tables: Collector,
+    /// Sequences of the entries that the tables in force are made of.
+    pub(super) tables_at: Vec<u64>,
 }
 
 impl Folds {
@@ -34,9 +36,11 @@ impl Folds {
             }
             Entry::Revision(revision) => self.revise(revision),
             Entry::Activation(activation) => {
-                let tables = self.tables.take(activation);
-                if let Some(calendar) = tables.and_then(|files| calendar_of(&files, self.offset)) {
-                    self.pending.set_calendar(calendar);
+                if let Some(files) = self.tables.take(sequence, activation) {
+                    self.tables_at = self.tables.at().to_vec();
+                    if let Some(calendar) = calendar_of(&files, self.offset) {
+                        self.pending.set_calendar(calendar);
+                    }
                 }
             }
             _ => {}

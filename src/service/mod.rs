@@ -23,11 +23,14 @@ mod open;
 mod past;
 mod queries;
 mod ready;
+mod rebuild;
 mod references;
 mod render;
 mod rules;
+mod snapshot;
 mod spares;
 mod ticker;
+mod warm;
 mod worker;
 
 use std::ops::Range;
@@ -40,7 +43,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use bytes::Bytes;
 use tokio::sync::watch;
 
-use crate::date::UtcOffset;
+use crate::date::{Day, UtcOffset};
 use crate::features::state::StateLimits;
 use crate::log::entry::RatingEntry;
 use crate::log::{Entry, Log};
@@ -57,9 +60,12 @@ pub use folds::Folds;
 pub use intake::{IntakeLimits, Refused};
 pub use open::ServiceError;
 pub use queries::Page;
+pub use rebuild::Rebuild;
 pub use references::ReferenceOrigin;
 pub use render::{features as feature_values, grouped};
 pub use rules::RulesOrigin;
+pub use snapshot::SnapshotPolicy;
+pub use warm::Handoff;
 pub use worker::{Submission, Turn};
 
 use figures::Figures;
@@ -121,12 +127,18 @@ pub struct Options {
     pub bad_holds_per_day: u32,
     /// Days that a comment stays in the vault; those of ratings on hold stay longer.
     pub vault_days: u32,
+    /// Days that the erasable part of a record stays; those of ratings on hold stay longer.
+    pub erasable_days: u32,
     /// Size of a log segment, in bytes.
     pub segment_bytes: u32,
     /// A rating further than this ahead of the machine's clock is refused, in minutes.
     pub ahead_minutes: u32,
     /// Retry-After of a shed call, in seconds.
     pub retry_after_s: u32,
+    /// When snapshots of state are written; `None` for a directory that nobody will open again.
+    pub snapshots: Option<SnapshotPolicy>,
+    /// Told how the rebuild at the start goes.
+    pub on_rebuild: Option<Box<dyn FnMut(Rebuild) + Send>>,
     /// Where an ordered stream's answers go.
     pub output: Option<Box<dyn Output>>,
     /// Metrics to update.
@@ -150,9 +162,12 @@ impl Options {
             lapse: LapsePolicy::default(),
             bad_holds_per_day: 1_000,
             vault_days: 30,
+            erasable_days: 180,
             segment_bytes: 64 << 20,
             ahead_minutes: 10,
             retry_after_s: 1,
+            snapshots: Some(SnapshotPolicy::default()),
+            on_rebuild: None,
             output: None,
             metrics,
         }
@@ -185,6 +200,11 @@ struct Shared {
     latencies: latency::Latencies,
     started: std::time::Instant,
     failed: AtomicBool,
+    /// No more is taken.
+    stopping: AtomicBool,
+    snapshots: Option<snapshot::Snapshots>,
+    /// Where rules go whose counters are to be warmed from the log.
+    warm: Mutex<Option<std::sync::mpsc::Sender<Arc<Ruling>>>>,
 }
 
 /// A running service. Dropping it stops it; [`Service::stop`] also says how that went.
@@ -201,6 +221,7 @@ pub struct Service {
 
 struct Threads {
     ticker: Option<Ticker>,
+    warmer: Option<warm::Warmer>,
     workers: Vec<JoinHandle<()>>,
     committer: JoinHandle<Result<(), ServiceError>>,
 }
@@ -228,8 +249,8 @@ impl Shared {
         read(&self.archive).find(rating.outcome.rules).ok_or(ServiceError::Stopping)
     }
 
-    fn day_of(&self, at: Instant) -> crate::log::entry::Day {
-        crate::log::entry::Day(self.offset.day_of(at).number())
+    fn day_of(&self, at: Instant) -> Day {
+        self.offset.day_of(at)
     }
 
     /// Folds what has just become durable and tells everybody.

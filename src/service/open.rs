@@ -1,6 +1,7 @@
 //! From a data directory to a running service: recover the log, rebuild the folds, start the threads.
 
 use std::fmt;
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, RwLock};
 use std::thread::{self, JoinHandle};
 
@@ -8,27 +9,22 @@ use super::commit::Committer;
 use super::figures::Figures;
 use super::known::KnownRatings;
 use super::latency::Latencies;
-use super::past::LogPast;
 use super::queries::Recent;
-use super::references::Collector;
+use super::rebuild::rebuild;
 use super::render::AppealKey;
-use super::rules::Archive;
+use super::snapshot::{Restored, Snapshots};
 use super::spares::Spares;
 use super::ticker::Ticker;
+use super::warm::{self, Handoff, Warmer};
 use super::worker::{Arrivals, Sequencer};
-use super::{
-    Clock, Folds, Gate, Intake, Options, Ready, Service, Shared, Submission, Threads, Turnstile, worker,
-};
-use crate::features::reference::{ReferenceErrors, References};
-use crate::log::{self, EmbeddedLog, Entry, Log, LogError, LogOptions};
-use crate::policy::{Budget, Pending};
+use super::{Clock, Gate, Intake, Options, Ready, Service, Shared, Submission, Threads, Turnstile, worker};
+use crate::features::reference::ReferenceErrors;
+use crate::log::{self, EmbeddedLog, Log, LogError, LogOptions};
 use crate::pseudonym::{KeyError, Keyring};
 use crate::rules::SourceError;
-use crate::scoring::{self, Engine, Prepared, Preparer, Ruling, RulingError};
-use crate::statistics::{Counted, Settings, Statistics};
+use crate::scoring::{Preparer, Ruling, RulingError};
 use crate::time::MINUTE_MS;
 use crate::vault::{Vault, VaultError};
-use crate::version::Version;
 
 /// Why a service cannot start, or ended.
 #[derive(Debug)]
@@ -99,7 +95,7 @@ impl Service {
     ///
     /// # Errors
     /// Keys, rules, log or vault cannot be used; each error says what to do.
-    pub fn open(options: Options) -> Result<Self, ServiceError> {
+    pub fn open(mut options: Options) -> Result<Self, ServiceError> {
         std::fs::create_dir_all(&options.data)?;
         let ruling = Arc::new(Ruling::load(options.rules.sources()?)?);
         let log = EmbeddedLog::open(
@@ -115,23 +111,26 @@ impl Service {
         let vault = Vault::open(&options.data.join("vault"), &keyring.derive("zhenping vault v1"))?;
         let appeals = AppealKey::new(keyring.derive("zhenping appeal v1"));
 
-        let mut folds = Folds {
-            pending: Pending::new(options.calendar, options.lapse),
-            budget: Budget::new(options.bad_holds_per_day, options.offset),
-            bad_ratings: 0,
-            offset: options.offset,
-            tables: Collector::default(),
-        };
-        let mut statistics = Statistics::new(Settings { offset: options.offset, ..Settings::default() });
-        let mut archive = Archive::default();
-        let engine = Engine::new(Arc::clone(&ruling), options.state, options.offset);
-        let (mut engine, logged) = rebuild(&log, engine, &mut folds, &mut statistics, &mut archive)?;
-        folds.bad_ratings = 0;
+        let snapshots = Snapshots::new(&options);
+        let rebuilt = rebuild(&log, &ruling, &mut options, snapshots.as_ref())?;
+        let Restored { mut engine, folds, statistics, mut archive, tables: logged, .. } = rebuilt;
         let activate = archive.current().map(|r| r.version()) != Some(ruling.version());
         if activate {
             engine.activate(Arc::clone(&ruling));
         }
         archive.activate(Arc::clone(&ruling));
+        let mut first = Vec::new();
+        if activate {
+            // The first entry under these rules says so.
+            first.push(Submission::Activate(Arc::clone(&ruling)));
+        }
+        if engine.cold() > 0 && options.clock == Clock::EventTime {
+            // A file is scored the same at any time: its first rating waits until all counters are warm.
+            let warmup = warm::from_log(&log, Arc::clone(&ruling), &options.state, &engine)?;
+            if engine.warm(warmup).is_ok() {
+                first.push(Submission::Handoff(Handoff::Warmed(ruling.version())));
+            }
+        }
         let asked = Mutex::new(ruling.version());
         let tables = match (options.references.read(&keyring, options.offset), logged, options.clock) {
             // A service that was restarted at night goes on with the tables that it had.
@@ -158,6 +157,7 @@ impl Service {
                 engine,
                 known: KnownRatings::new(limits.batch * limits.in_flight + limits.queue),
                 next_place: 0,
+                tail: None,
             }),
             preparer: Preparer::new(keyring, options.offset),
             clock: options.clock,
@@ -178,16 +178,21 @@ impl Service {
             latencies: Latencies::default(),
             started: std::time::Instant::now(),
             failed: false.into(),
+            stopping: false.into(),
+            snapshots,
+            warm: Mutex::default(),
         });
-        if activate {
-            // The first entry under these rules says so.
-            let submitted = shared.intake.push_all(vec![Submission::Activate(ruling)]);
-            debug_assert!(submitted.is_ok(), "a new queue has room");
-        }
-        if let Some(tables) = tables {
-            let submitted = shared.intake.push_all(vec![Submission::References(tables)]);
-            debug_assert!(submitted.is_ok(), "a new queue has room");
-        }
+        let warmer = match options.clock {
+            Clock::Wall => {
+                let warmer = Warmer::start(Arc::clone(&shared), options.state.clone())?;
+                shared.turnstile.look(|sequencer| warm::ask(&shared, &sequencer.engine));
+                Some(warmer)
+            }
+            Clock::EventTime => None,
+        };
+        first.extend(tables.map(Submission::References));
+        let submitted = shared.intake.push_all(first);
+        debug_assert!(submitted.is_ok(), "a new queue has room");
         let committer = {
             let (shared, output) = (Arc::clone(&shared), options.output);
             thread::Builder::new().name("committer".into()).spawn(move || {
@@ -208,10 +213,12 @@ impl Service {
             workers.push(worker.spawn(move || worker::run(&shared))?);
         }
         let ticker = match options.clock {
-            Clock::Wall => Some(Ticker::start(Arc::clone(&shared), options.vault_days)?),
+            Clock::Wall => {
+                Some(Ticker::start(Arc::clone(&shared), options.vault_days, options.erasable_days)?)
+            }
             Clock::EventTime => None,
         };
-        let threads = Mutex::new(Some(Threads { ticker, workers, committer }));
+        let threads = Mutex::new(Some(Threads { ticker, warmer, workers, committer }));
         let (rules, references) = (options.rules, options.references);
         Ok(Self { shared, threads, rules, asked, references, asked_references })
     }
@@ -221,18 +228,24 @@ impl Service {
     /// # Errors
     /// What ended the service before, if something did.
     pub fn stop(&self) -> Result<(), ServiceError> {
+        self.shared.stopping.store(true, Ordering::Relaxed);
         self.shared.gate.close();
         self.shared.intake.close();
         let Some(threads) = super::lock(&self.threads).take() else { return Ok(()) };
         let ticker = threads.ticker.map_or(Ok(()), Ticker::stop);
+        let warmer = threads.warmer.map_or(Ok(()), Warmer::join);
         let workers: Vec<_> = threads.workers.into_iter().map(JoinHandle::join).collect();
         // From here on only calls that passed the gate bring anything.
         self.shared.ready.close();
         let committer = threads.committer.join().map_err(|_| ServiceError::Panicked)?;
-        if ticker.is_err() || workers.iter().any(Result::is_err) {
+        if ticker.is_err() || warmer.is_err() || workers.iter().any(Result::is_err) {
             return Err(ServiceError::Panicked);
         }
-        committer
+        committer?;
+        if let Some(snapshots) = &self.shared.snapshots {
+            snapshots.finish(&self.shared);
+        }
+        Ok(())
     }
 }
 
@@ -241,60 +254,4 @@ impl Drop for Service {
         // Whoever cares how it ended calls `stop` first.
         let _ = self.stop();
     }
-}
-
-/// Folds the whole log again: state, statistics, pending holds, the budget and the archive of rules. Gives
-/// the engine, and the version of the reference tables in force.
-fn rebuild(
-    log: &EmbeddedLog,
-    mut engine: Engine,
-    folds: &mut Folds,
-    statistics: &mut Statistics,
-    archive: &mut Archive,
-) -> Result<(Engine, Option<Version>), ServiceError> {
-    let (mut tables, mut in_force) = (Collector::default(), None);
-    let mut ratings: Vec<Prepared> = Vec::new();
-    let mut places: Vec<u64> = Vec::new();
-    let flush = |engine: &mut Engine, ratings: &mut Vec<Prepared>, places: &mut Vec<u64>| {
-        let past = LogPast::of_logged(log, places);
-        engine.observe_with(&past, &mut ratings.iter_mut().collect::<Vec<_>>(), |_, _| {});
-        past.finish()?;
-        ratings.clear();
-        places.clear();
-        Ok::<(), LogError>(())
-    };
-    for entry in log.read_from(0)? {
-        let (sequence, entry) = entry?;
-        folds.replay(sequence, &entry);
-        statistics.apply(&Counted::of(sequence, &entry));
-        match entry {
-            Entry::Rating(rating) => {
-                let features = engine.ruling().catalogue().len();
-                places.push(sequence);
-                ratings.push(scoring::again(rating.observation, engine.offset(), features));
-                if ratings.len() >= 1_024 {
-                    flush(&mut engine, &mut ratings, &mut places)?;
-                }
-            }
-            Entry::Activation(activation) => {
-                flush(&mut engine, &mut ratings, &mut places)?;
-                if let Some(ruling) = archive.replay(&activation) {
-                    engine.activate(ruling);
-                }
-                if let Some(files) = tables.take(&activation) {
-                    match References::from_log(&files, engine.offset()) {
-                        Ok(tables) => {
-                            in_force = Some(tables.version());
-                            engine.set_references(Arc::new(tables));
-                        }
-                        // As with rules: what this version of the program no longer accepts is passed over.
-                        Err(errors) => tracing::warn!(sequence, "logged tables are passed over: {errors}"),
-                    }
-                }
-            }
-            _ => {}
-        }
-    }
-    flush(&mut engine, &mut ratings, &mut places)?;
-    Ok((engine, in_force))
 }

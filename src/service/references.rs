@@ -85,16 +85,23 @@ pub(super) fn entries(tables: &References, at: Instant) -> Vec<ActivationEntry> 
 }
 
 /// Puts the parts of an activation together again.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Collector {
     version: Version,
     parts: usize,
     files: Vec<(String, Vec<u8>)>,
+    /// Sequences of the parts.
+    at: Vec<u64>,
 }
 
 impl Collector {
+    /// Sequences of the parts that were taken last.
+    pub fn at(&self) -> &[u64] {
+        &self.at
+    }
+
     /// Takes the next activation of the log; gives the tables (name, text) that it completes.
-    pub fn take(&mut self, entry: &ActivationEntry) -> Option<Vec<(String, String)>> {
+    pub fn take(&mut self, sequence: u64, entry: &ActivationEntry) -> Option<Vec<(String, String)>> {
         if entry.subject != Subject::Reference {
             return None;
         }
@@ -109,6 +116,7 @@ impl Collector {
             *self = Self { version: entry.version, ..Self::default() };
         }
         self.parts = number;
+        self.at.push(sequence);
         for (name, bytes) in files {
             match self.files.last_mut().filter(|(last, _)| last == name) {
                 Some((_, text)) => text.extend_from_slice(bytes),
@@ -119,7 +127,7 @@ impl Collector {
             return None;
         }
         let text = |(name, bytes)| Some((name, String::from_utf8(bytes).ok()?));
-        std::mem::take(self).files.into_iter().map(text).collect()
+        std::mem::take(&mut self.files).into_iter().map(text).collect()
     }
 }
 

@@ -53,6 +53,8 @@ impl RulesOrigin {
 pub(super) struct Archive {
     sets: HashMap<Version, Arc<Ruling>>,
     current: Option<Arc<Ruling>>,
+    /// Where the log has each set's activation, the last one.
+    places: HashMap<Version, u64>,
 }
 
 impl Archive {
@@ -62,9 +64,26 @@ impl Archive {
         self.current = Some(ruling);
     }
 
+    /// Notes where in the log the set with this version was activated last.
+    pub fn note(&mut self, version: Version, sequence: u64) {
+        self.places.insert(version, sequence);
+    }
+
+    /// Where in the log all sets can be read again, ascending, that in force last.
+    pub fn places(&self) -> Vec<u64> {
+        let mut places: Vec<u64> = self.places.values().copied().collect();
+        places.sort_unstable();
+        places
+    }
+
     /// The set in force.
     pub fn current(&self) -> Option<&Arc<Ruling>> {
         self.current.as_ref()
+    }
+
+    /// The set with this version.
+    pub fn exactly(&self, version: Version) -> Option<Arc<Ruling>> {
+        self.sets.get(&version).cloned()
     }
 
     /// The set with this version, or else the one in force.
@@ -74,17 +93,22 @@ impl Archive {
 
     /// Takes a set from the log. One that this version of the program no longer accepts is passed
     /// over: its verdicts stand, and their reasons are shown by their codes.
-    pub fn replay(&mut self, entry: &ActivationEntry) -> Option<Arc<Ruling>> {
+    pub fn replay(&mut self, sequence: u64, entry: &ActivationEntry) -> Option<Arc<Ruling>> {
         if entry.subject != Subject::Rules {
             return None;
         }
+        self.note(entry.version, sequence);
         let text = |bytes: &Vec<u8>| String::from_utf8(bytes.clone()).ok();
         let sources: Option<Vec<Source>> = entry
             .files
             .iter()
             .map(|(name, bytes)| Some(Source { name: name.clone(), text: text(bytes)? }))
             .collect();
-        let ruling = Arc::new(Ruling::load(sources?).ok()?);
+        // Months of switching between two sets compile each of them once.
+        let ruling = match self.exactly(entry.version) {
+            Some(known) => known,
+            None => Arc::new(Ruling::load(sources?).ok()?),
+        };
         self.activate(Arc::clone(&ruling));
         Some(ruling)
     }

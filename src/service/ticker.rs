@@ -1,5 +1,5 @@
 //! Tells the pipeline that the clock went on: undecided holds lapse though no rating comes. Erases
-//! comments whose time in the vault is over.
+//! comments whose time in the vault is over, and what is personal in records whose time is over.
 
 use std::sync::Arc;
 use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use super::intake::lock;
 use super::{Shared, Submission};
-use crate::log::Log;
+use crate::log::{Erased, Erasure, Log};
 use crate::time::{DAY_MS, Instant};
 
 /// Holds lapse after days; a minute more does not matter to anybody.
@@ -26,7 +26,7 @@ impl Ticker {
     ///
     /// # Errors
     /// The system gives no thread.
-    pub fn start(shared: Arc<Shared>, vault_days: u32) -> std::io::Result<Self> {
+    pub fn start(shared: Arc<Shared>, vault_days: u32, erasable_days: u32) -> std::io::Result<Self> {
         let (stop, stopped) = channel::<()>();
         let mut erased_on = None;
         let thread = std::thread::Builder::new().name("ticker".into()).spawn(move || {
@@ -38,6 +38,7 @@ impl Ticker {
                 let day = horizon.ms() / DAY_MS;
                 if erased_on != Some(day) {
                     erase(&shared, horizon);
+                    erase_records(&shared, Instant(now.ms() - i64::from(erasable_days) * DAY_MS));
                     erased_on = Some(day);
                 }
                 if stopped.recv_timeout(EVERY) != Err(RecvTimeoutError::Timeout) {
@@ -70,6 +71,22 @@ fn erase(shared: &Shared, horizon: Instant) {
         Ok(_) => {}
         Err(error) => {
             tracing::warn!(%error, "comments whose time is over could not be erased; tried again tomorrow")
+        }
+    }
+}
+
+/// Erases the erasable part of records from before the horizon's day, but for those of ratings on hold.
+fn erase_records(shared: &Shared, horizon: Instant) {
+    let keep = |sequence| lock(&shared.folds).pending.get(sequence).is_some();
+    let erasure = Erasure { before: shared.offset.day_of(horizon), offset: shared.offset, keep: &keep };
+    match shared.log.erase(&erasure) {
+        Ok(Erased { records: 0, .. }) => {}
+        Ok(Erased { records, segments, bytes }) => {
+            shared.metrics.erased.inc_by(records);
+            tracing::info!(records, segments, bytes, before = %erasure.before, "what was personal in old records is erased");
+        }
+        Err(error) => {
+            tracing::warn!(%error, "old records could not be erased; tried again tomorrow")
         }
     }
 }

@@ -17,6 +17,7 @@ use super::known::{Acquaintance, KnownRatings};
 use super::past::LogPast;
 use super::render;
 use super::spares::Kept;
+use super::warm::{self, Handoff, Tail};
 use crate::features::case::EarlierRating;
 use crate::features::reference::References;
 use crate::log::EncodedRecord;
@@ -28,6 +29,7 @@ use crate::rules::Assessment;
 use crate::scoring::{Engine, Observed, Prepared, Ruling, judge};
 use crate::time::{Instant, MINUTE_MS};
 use crate::verdict::VerdictBody;
+use crate::version::Version;
 
 /// What the queue holds.
 pub enum Submission {
@@ -44,6 +46,8 @@ pub enum Submission {
     References(Arc<References>),
     /// The clock went on: holds may have lapsed.
     Tick(Instant),
+    /// Counters that were fed from the log take their place.
+    Handoff(Handoff),
 }
 
 /// What the committer gets, in input order. Nearly all are new ratings, so a box would save nothing.
@@ -71,6 +75,10 @@ pub enum Judged {
     Referenced(Arc<References>, Instant),
     /// The clock went on.
     Tick(Instant),
+    /// The counters of these rules are warm from the next rating on.
+    Warmed(Version, Instant),
+    /// Nothing.
+    Nothing,
 }
 
 /// A rating that was judged and waits for its place in the log.
@@ -104,6 +112,8 @@ pub struct Sequencer {
     pub known: KnownRatings,
     /// Place of the next batch or call in the order of commits.
     pub next_place: u64,
+    /// The latest ratings, while counters that are being warmed have to catch up with them.
+    pub tail: Option<Tail>,
 }
 
 /// What goes to the committer at once: a worker's batch, or calls that arrived together.
@@ -114,6 +124,8 @@ pub struct JudgedBatch {
     pub judged_at: std::time::Instant,
     /// When each call arrived, if it is of calls, which passed the gate; empty for a worker's batch.
     pub arrived: Vec<std::time::Instant>,
+    /// A copy of the state after this batch, for a snapshot.
+    pub copied: Option<Box<Engine>>,
 }
 
 /// A place in the order of commits. If it is dropped unfilled, because something panicked, state may
@@ -153,6 +165,8 @@ enum Step {
     Activate(Arc<Ruling>, Instant),
     /// Reference tables, and when they came into force.
     References(Arc<References>, Instant),
+    /// A step of a warm-up.
+    Handoff(Handoff),
     /// Nothing is left to do but to commit.
     Ready(Judged),
 }
@@ -179,7 +193,7 @@ pub fn run(shared: &Shared) {
         let place = shared.turnstile.pass(number, |sequencer| {
             let place = Place::new(shared, sequencer);
             observe(shared, sequencer, &mut steps, now);
-            place
+            (place, copy_if_due(shared, &sequencer.engine))
         });
         let judged =
             steps.into_iter().map(|step| finish(shared, step, &mut spares, &mut assessment)).collect();
@@ -273,7 +287,7 @@ fn score_arrivals(shared: &Shared) {
         let place = shared.turnstile.join(|sequencer| {
             let place = Place::new(shared, sequencer);
             observe(shared, sequencer, &mut steps, now);
-            place
+            (place, copy_if_due(shared, &sequencer.engine))
         });
         drop(scoring);
         let mut spares = shared.spares.take(steps.len());
@@ -291,14 +305,25 @@ fn score_arrivals(shared: &Shared) {
 
 fn hand_over(
     shared: &Shared,
-    place: Place<'_>,
+    (place, copied): (Place<'_>, Option<Box<Engine>>),
     judged: Vec<Judged>,
     began: std::time::Instant,
     arrived: Vec<std::time::Instant>,
 ) {
     let judged_at = std::time::Instant::now();
     shared.metrics.latency(Stage::Score, judged_at - began);
-    place.fill(JudgedBatch { judged, judged_at, arrived });
+    place.fill(JudgedBatch { judged, judged_at, arrived, copied });
+}
+
+/// Copies the state between two batches; intake stands still meanwhile.
+fn copy_if_due(shared: &Shared, engine: &Engine) -> Option<Box<Engine>> {
+    if !shared.snapshots.as_ref()?.claim() {
+        return None;
+    }
+    let began = std::time::Instant::now();
+    let copy = Box::new(engine.copy());
+    super::snapshot::copied(shared, began.elapsed());
+    Some(copy)
 }
 
 fn prepare(
@@ -313,6 +338,7 @@ fn prepare(
         Submission::Activate(ruling) => return Step::Activate(ruling, Instant::default()),
         Submission::References(tables) => return Step::References(tables, Instant::default()),
         Submission::Tick(now) => return Step::Ready(Judged::Tick(now)),
+        Submission::Handoff(handoff) => return Step::Handoff(handoff),
     };
     let prepared =
         shared.preparer.prepare_in(spares.prepared(), &line, features).and_then(|prepared| match now {
@@ -342,24 +368,31 @@ fn observe(shared: &Shared, sequencer: &mut Sequencer, steps: &mut [Step], now: 
     steps.iter_mut().for_each(|step| meet(shared, sequencer, step));
     let mut rest = steps;
     while !rest.is_empty() {
-        let run = rest.iter().position(|step| matches!(step, Step::Activate(..) | Step::References(..)));
-        let run = run.unwrap_or(rest.len());
-        let (ratings, activation) = rest.split_at_mut(run);
+        let between =
+            |step: &Step| matches!(step, Step::Activate(..) | Step::References(..) | Step::Handoff(_));
+        let run = rest.iter().position(between).unwrap_or(rest.len());
+        let (ratings, change) = rest.split_at_mut(run);
         observe_run(shared, sequencer, ratings, now);
-        rest = match activation.split_first_mut() {
-            Some((Step::Activate(ruling, at), after)) => {
+        let Some((step, after)) = change.split_first_mut() else { break };
+        let now = now.unwrap_or(sequencer.engine.state().watermark());
+        match step {
+            Step::Activate(ruling, at) => {
                 shared.set_feature_count(ruling.catalogue().len());
                 sequencer.engine.activate(Arc::clone(ruling));
-                *at = now.unwrap_or(sequencer.engine.state().watermark());
-                after
+                *at = now;
+                warm::ask(shared, &sequencer.engine);
             }
-            Some((Step::References(tables, at), after)) => {
+            Step::References(tables, at) => {
                 sequencer.engine.set_references(Arc::clone(tables));
-                *at = now.unwrap_or(sequencer.engine.state().watermark());
-                after
+                *at = now;
             }
-            _ => break,
-        };
+            Step::Handoff(handoff) => {
+                let handoff = std::mem::replace(handoff, Handoff::Done);
+                *step = Step::Ready(warm::hand_over(sequencer, handoff, now));
+            }
+            Step::Rating { .. } | Step::Ready(_) => {}
+        }
+        rest = after;
     }
 }
 
@@ -387,6 +420,9 @@ fn observe_run(shared: &Shared, sequencer: &mut Sequencer, steps: &mut [Step], n
     let (mut batch, mut sightings) = (Vec::with_capacity(steps.len()), Vec::with_capacity(steps.len()));
     for step in steps {
         if let Step::Rating { prepared, seen, .. } = step {
+            if let Some(tail) = &mut sequencer.tail {
+                tail.push(&prepared.observation);
+            }
             batch.push(prepared);
             sightings.push(seen);
         }
@@ -409,6 +445,7 @@ fn finish(shared: &Shared, step: Step, spares: &mut Kept, assessment: &mut Asses
         Step::Ready(judged) => judged,
         Step::Activate(ruling, at) => Judged::Activated(ruling, at),
         Step::References(tables, at) => Judged::Referenced(tables, at),
+        Step::Handoff(_) => Judged::Nothing,
         Step::Rating { reply, seen: None, .. } => Judged::Done { answer: Answer::Stopping, reply },
         Step::Rating { prepared, reply, seen: Some(Seen { observed, ruling, at }) } => {
             let Prepared { observation, comment, features, former, .. } = prepared;

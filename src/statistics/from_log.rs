@@ -1,9 +1,8 @@
 //! What the statistics see of a log entry: the one place that knows both.
 
 use super::{By, Counted, Rated, Revised};
-use crate::date::Day;
 use crate::log::Entry;
-use crate::log::entry::{self, PublicRating, RatingEntry, RevisionSource};
+use crate::log::entry::{PublicRating, RatingEntry, RevisionSource};
 
 impl<'a> Counted<'a> {
     /// The figures' view of an entry.
@@ -33,7 +32,7 @@ fn rated(sequence: u64, rating: &RatingEntry) -> Rated<'_> {
     let s = &o.service;
     Rated {
         sequence,
-        day: day(rating.day),
+        day: rating.day,
         channel: o.channel,
         origin: o.origin,
         decision: rating.outcome.decision,
@@ -53,7 +52,7 @@ fn rated(sequence: u64, rating: &RatingEntry) -> Rated<'_> {
 pub(super) fn rated_public(sequence: u64, public: &PublicRating) -> Rated<'_> {
     Rated {
         sequence,
-        day: day(public.day),
+        day: public.day,
         channel: public.channel,
         origin: public.origin,
         decision: public.decision,
@@ -68,9 +67,4 @@ pub(super) fn rated_public(sequence: u64, public: &PublicRating) -> Rated<'_> {
         clerk: public.clerk.as_deref(),
         earlier: public.supersedes_sequence,
     }
-}
-
-fn day(day: entry::Day) -> Day {
-    // A day out of range can only come from a log that another program wrote.
-    Day::from_number(day.0).unwrap_or_default()
 }

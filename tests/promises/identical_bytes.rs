@@ -61,23 +61,35 @@ fn the_same_file_gives_identical_bytes_whatever_batches_and_threads() {
     }
 }
 
+/// From what a process that is started again rebuilds its state.
+#[derive(Clone, Copy, Debug)]
+enum From {
+    Snapshot,
+    Log,
+}
+
 /// Scores pieces one after the other, each in a process of its own, with the rules named beside it; the
 /// verdicts of all, and the features that they saw.
-fn in_processes(place: &Place, name: &str, pieces: &[(&[String], &Path)]) -> [Vec<u8>; 2] {
+fn in_processes(place: &Place, name: &str, pieces: &[(&[String], &Path)], from: From) -> [Vec<u8>; 2] {
     let (mut verdicts, mut features) = (Vec::new(), Vec::new());
-    let seen = place.path("features.ndjson");
+    let (seen, data) = (place.path("features.ndjson"), place.path(name));
     for (lines, rules) in pieces {
         let piece = place.write("piece.ndjson", lines.join("\n"));
         verdicts.extend(scored(&[
             piece.as_ref(),
             "--data".as_ref(),
-            place.path(name).as_ref(),
+            data.as_ref(),
             "--rules".as_ref(),
             rules.as_ref(),
             "--features".as_ref(),
             seen.as_ref(),
         ]));
         features.extend(std::fs::read(&seen).unwrap());
+        let snapshots = data.join("snapshots");
+        assert!(snapshots.read_dir().unwrap().count() > 0, "one is written at the end");
+        if let From::Log = from {
+            std::fs::remove_dir_all(snapshots).unwrap();
+        }
     }
     [verdicts, features]
 }
@@ -113,11 +125,54 @@ fn assert_same(expected: &[Vec<u8>; 2], found: &[Vec<u8>; 2]) {
 fn a_restart_in_the_middle_changes_no_verdict() {
     let (place, lines) = (Place::new(), ratings());
     let [rules, _] = two_rule_sets(&place);
-    let once = in_processes(&place, "once", &[(&lines, &rules)]);
-    for pieces in [2, 5] {
+    let once = in_processes(&place, "once", &[(&lines, &rules)], From::Log);
+    for (pieces, from) in [(2, From::Log), (2, From::Snapshot), (5, From::Log), (5, From::Snapshot)] {
         let pieces: Vec<_> =
             lines.chunks(lines.len().div_ceil(pieces)).map(|piece| (piece, rules.as_path())).collect();
-        assert_same(&once, &in_processes(&place, &format!("in-{}", pieces.len()), &pieces));
+        let name = format!("{}-from-{from:?}", pieces.len());
+        assert_same(&once, &in_processes(&place, &name, &pieces, from));
+    }
+}
+
+#[test]
+fn a_snapshot_that_is_damaged_or_of_another_log_is_named_and_never_trusted() {
+    let (place, lines) = (Place::new(), ratings());
+    let [rules, _] = two_rule_sets(&place);
+    let (first, rest) = lines.split_at(lines.len() / 2);
+    let once = in_processes(&place, "once", &[(first, &rules), (rest, &rules)], From::Log);
+    for what in ["damaged", "foreign"] {
+        in_processes(&place, what, &[(first, &rules)], From::Snapshot);
+        let snapshots = place.path(what).join("snapshots");
+        let latest = snapshots.read_dir().unwrap().next().unwrap().unwrap().path();
+        let mut bytes = std::fs::read(&latest).unwrap();
+        let at = match what {
+            "damaged" => bytes.len() / 2,
+            // It is whole, but of a log that was other ratings' before.
+            _ => {
+                in_processes(
+                    &place,
+                    "other",
+                    &[(&rest[..first.len().min(rest.len())], &rules)],
+                    From::Snapshot,
+                );
+                let other = place.path("other").join("snapshots").read_dir().unwrap().next().unwrap();
+                bytes = std::fs::read(other.unwrap().path()).unwrap();
+                0
+            }
+        };
+        bytes[at] ^= u8::from(what == "damaged") * 8;
+        std::fs::write(&latest, bytes).unwrap();
+        let piece = place.write("piece.ndjson", rest.join("\n"));
+        let output = zhenping()
+            .arg("score")
+            .args([piece.as_os_str(), "--data".as_ref(), place.path(what).as_ref()])
+            .args(["--rules".as_ref(), rules.as_os_str()])
+            .env("ZHENPING_MASTER_KEY", KEY)
+            .output()
+            .unwrap();
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert!(said.contains("passed over a snapshot") && said.contains("no snapshot,"), "{what}: {said}");
+        assert!(once[0].ends_with(&output.stdout), "{what}");
     }
 }
 
@@ -127,14 +182,20 @@ fn a_restart_after_a_change_of_counters_changes_no_verdict() {
     let [before, after] = two_rule_sets(&place);
     let (first, rest) = lines.split_at(lines.len() / 3);
     let (second, third) = rest.split_at(rest.len() / 2);
-    let once = in_processes(&place, "once", &[(first, &before), (rest, &after)]);
-    let again = in_processes(&place, "again", &[(first, &before), (second, &after), (third, &after)]);
-    assert_same(&once, &again);
+    let pieces = [(first, before.as_path()), (second, &after), (third, &after)];
+    let once = in_processes(&place, "once", &[pieces[0], (rest, &after)], From::Log);
+    for from in [From::Log, From::Snapshot] {
+        assert_same(&once, &in_processes(&place, &format!("from-{from:?}"), &pieces, from));
+    }
 
-    // The new counter is missing until its window has passed, and known from then on.
-    let features = String::from_utf8(once[1].clone()).unwrap();
-    let knows = |line: &str| line.contains("tests.ratings_6h");
-    let new: Vec<&str> = features.lines().skip_while(|line| !knows(line)).collect();
-    let all = features.lines().count();
-    assert!(new.len() < all * 2 / 3 && new.len() > all / 4, "known in {} of {all}", new.len());
+    // The new counter was fed from the log: everything is as if it had been declared when that began.
+    let ever = in_processes(&place, "ever", &[(&lines, &after)], From::Log);
+    let of_rest = |features: &[u8]| {
+        let text = String::from_utf8(features.to_vec()).unwrap();
+        let rows: Vec<String> = text.lines().map(str::to_owned).collect();
+        rows[rows.len() - third.len() / 2..].to_vec()
+    };
+    let rows = of_rest(&once[1]);
+    assert_eq!(rows, of_rest(&ever[1]));
+    assert!(rows.iter().all(|row| row.contains("tests.ratings_6h")));
 }

@@ -4,6 +4,7 @@ mod support;
 
 mod bad_lines;
 mod case_memory;
+mod erasure;
 mod holds;
 mod identical_bytes;
 mod key_rotation;
@@ -13,3 +14,4 @@ mod nothing_raw;
 mod processes;
 mod reference_tables;
 mod rule_swap;
+mod snapshots;

@@ -3,7 +3,8 @@
 //! ```text
 //!  0  "ZHENPIDX"       8  version u16     10  0 u16      12  records n u32     16  rating keys r u32
 //! 20  case keys c u32  24  first sequence u64            32  chain after the segment, 32 bytes
-//! 64  offsets of frames u32 × n
+//! 64  bytes of the segment file u64
+//! 72  offsets of frames u32 × n
 //!     rating keys u64 × r, ascending ‖ numbers of their records u32 × r
 //!     case keys u64 × c, ascending ‖ numbers of their records u32 × c
 //!     CRC-32C u32 of all before it
@@ -21,8 +22,8 @@ use crate::log::error::{LogError, io_error};
 use crate::log::segment;
 
 const MAGIC: &[u8; 8] = b"ZHENPIDX";
-const VERSION: u16 = 1;
-const HEADER_BYTES: usize = 64;
+const VERSION: u16 = 2;
+const HEADER_BYTES: usize = 72;
 
 /// The index of a sealed segment, in its file.
 #[derive(Debug)]
@@ -33,9 +34,15 @@ pub struct MappedIndex {
     cases: usize,
 }
 
-/// Writes the index of the segment from `first_sequence` to `after`, so that it appears whole or not
-/// at all. It need not be durable: it can be rebuilt.
-pub fn write(dir: &Path, first_sequence: u64, after: Head, index: &MemoryIndex) -> Result<(), LogError> {
+/// Writes the index of the segment from `first_sequence` to `after`, whose file has `segment_bytes`, so
+/// that it appears whole or not at all. It need not be durable: it can be rebuilt.
+pub fn write(
+    dir: &Path,
+    first_sequence: u64,
+    after: Head,
+    segment_bytes: u64,
+    index: &MemoryIndex,
+) -> Result<(), LogError> {
     let (ratings, cases) = (index.sorted(KeyKind::Rating), index.sorted(KeyKind::Case));
     let mut bytes =
         Vec::with_capacity(HEADER_BYTES + index.len() * 4 + (ratings.len() + cases.len()) * 12 + 4);
@@ -47,6 +54,7 @@ pub fn write(dir: &Path, first_sequence: u64, after: Head, index: &MemoryIndex) 
     }
     bytes.extend_from_slice(&first_sequence.to_le_bytes());
     bytes.extend_from_slice(&after.chain.0);
+    bytes.extend_from_slice(&segment_bytes.to_le_bytes());
     bytes.extend(index.offsets().iter().flat_map(|offset| offset.to_le_bytes()));
     for pairs in [&ratings, &cases] {
         bytes.extend(pairs.iter().flat_map(|(key, _)| key.to_le_bytes()));
@@ -62,9 +70,10 @@ pub fn write(dir: &Path, first_sequence: u64, after: Head, index: &MemoryIndex) 
 }
 
 impl MappedIndex {
-    /// Opens the index of the segment from `first_sequence` to `after`; `None` if it is missing, or
-    /// is not the index of just these records.
-    pub fn open(dir: &Path, first_sequence: u64, after: Head) -> Option<Self> {
+    /// Opens the index of the segment from `first_sequence` to `after`, whose file has `segment_bytes`;
+    /// `None` if it is missing, or is not the index of just this file. Erasure makes a file shorter each
+    /// time, so the index of what it was before has another length.
+    pub fn open(dir: &Path, first_sequence: u64, after: Head, segment_bytes: u64) -> Option<Self> {
         let file = File::open(segment::path_of(dir, first_sequence).with_extension("idx")).ok()?;
         // SAFETY: the file got its name by a rename when it was whole. Nobody writes to it again: a
         // rebuilt index is another file that takes over the name.
@@ -77,6 +86,7 @@ impl MappedIndex {
             && header[8..10] == VERSION.to_le_bytes()
             && header[24..32] == first_sequence.to_le_bytes()
             && header[32..64] == after.chain.0
+            && header[64..72] == segment_bytes.to_le_bytes()
             && after.next_sequence.checked_sub(first_sequence) == Some(records as u64)
             && body == HEADER_BYTES + records * 4 + (ratings + cases) * 12
             && map[body..] == crc32c::crc32c(&map[..body]).to_le_bytes();
@@ -180,8 +190,8 @@ mod tests {
             );
         }
         let after = Head { next_sequence: 140, chain: Digest::of(b"after") };
-        write(dir.path(), 100, after, &memory).unwrap();
-        let mapped = MappedIndex::open(dir.path(), 100, after).unwrap();
+        write(dir.path(), 100, after, 16_064, &memory).unwrap();
+        let mapped = MappedIndex::open(dir.path(), 100, after, 16_064).unwrap();
         for kind in [KeyKind::Rating, KeyKind::Case] {
             for key in mapped.keys(kind) {
                 let mut found: Vec<_> = memory.find(kind, key).collect();
@@ -192,6 +202,7 @@ mod tests {
         }
         assert_eq!(mapped.offset(39), Some(64 + 39 * 400));
         assert_eq!(mapped.offset(40), None);
+        assert!(MappedIndex::open(dir.path(), 100, after, 16_063).is_none(), "of another file");
 
         let path = dir.path().join("00000000000000000100.idx");
         let bytes = fs::read(&path).unwrap();
@@ -201,7 +212,7 @@ mod tests {
             // Another file, as the open map must not change.
             fs::remove_file(&path).unwrap();
             fs::write(&path, &changed).unwrap();
-            assert!(MappedIndex::open(dir.path(), 100, after).is_none(), "byte {at}");
+            assert!(MappedIndex::open(dir.path(), 100, after, 16_064).is_none(), "byte {at}");
         }
     }
 }

@@ -259,6 +259,11 @@ impl<'a> Record<'a> {
         })
     }
 
+    /// Whether it has a part that can be erased, and still has it.
+    pub fn is_erasable(&self) -> bool {
+        matches!(self.erasable, Erasable::Whole(bytes) if !bytes.is_empty())
+    }
+
     /// The same record without its erasable part. Leaf and chain stay what they were.
     pub fn erase(&self) -> Vec<u8> {
         let digest = match self.erasable {

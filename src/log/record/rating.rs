@@ -1,9 +1,10 @@
 //! A scored rating's record. The layout, field by field, is in `docs/log-format.md`.
 
 use super::super::codec::{DecodeError, Fields, put_bytes, put_varint, put_zigzag};
-use super::super::entry::{Day, PublicRating, RatingEntry, RatingFlags};
+use super::super::entry::{PublicRating, RatingEntry, RatingFlags};
 use super::features;
 use crate::catalogue::Catalogue;
+use crate::date::Day;
 use crate::observation::{Device, FormerNames, Network, Observation, Rater, Service, Text, Warning};
 use crate::pseudonym::Pseudonym;
 use crate::time::{DAY_MS, Instant};
@@ -104,7 +105,7 @@ pub fn put_public(out: &mut Vec<u8>, rating: &PublicRating) {
     for code in [&rating.district, &rating.hall, &rating.window, &rating.clerk].into_iter().flatten() {
         put_bytes(out, code.as_bytes());
     }
-    put_zigzag(out, i64::from(rating.day.0));
+    put_zigzag(out, i64::from(rating.day.number()));
     out.extend_from_slice(&rating.rules.0);
     out.extend_from_slice(&rating.model.0);
     if let Some(sequence) = rating.supersedes_sequence {
@@ -140,8 +141,9 @@ pub fn take_public(fields: &mut Fields<'_>) -> Result<PublicRating, DecodeError>
         window: when(has(bit::WINDOW), || fields.compact("window"))?,
         clerk: when(has(bit::CLERK), || fields.compact("clerk"))?,
         day: i32::try_from(fields.zigzag("day")?)
-            .map(Day)
-            .map_err(|_| DecodeError { field: "day", problem: "is a number of more than 32 bits" })?,
+            .ok()
+            .and_then(Day::from_number)
+            .ok_or(DecodeError { field: "day", problem: "is not between 1970-01-01 and 2299-12-31" })?,
         rules: Version(fields.array("rules")?),
         model: Version(fields.array("model")?),
         supersedes_sequence: when(has(bit::SUPERSEDES), || fields.varint("supersedes_sequence"))?,
@@ -236,7 +238,7 @@ fn former_names(former: &FormerNames) -> [Option<Pseudonym>; 6] {
 
 /// Midnight UTC of the day with the number of `day`: what `submitted_at` counts from.
 fn start_of(day: Day) -> i64 {
-    i64::from(day.0) * DAY_MS
+    i64::from(day.number()) * DAY_MS
 }
 
 fn presence_of(entry: &RatingEntry) -> u64 {

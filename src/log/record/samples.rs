@@ -7,11 +7,12 @@ use proptest::prelude::*;
 use proptest::sample::select;
 
 use super::super::entry::{
-    ActivationEntry, Day, Entry, Evidence, RatingEntry, RatingFlags, RevisionEntry, RevisionSource, Subject,
+    ActivationEntry, Entry, Evidence, RatingEntry, RatingFlags, RevisionEntry, RevisionSource, Subject,
 };
 use crate::catalogue::{
     Bilingual, Catalogue, Feature, FeatureId, FeatureType, FeatureVector, Scope, builtin, code_of,
 };
+use crate::date::{Day, UtcOffset};
 use crate::observation::{Device, FormerNames, Network, Observation, Rater, Service, Text, Warning};
 use crate::pseudonym::Pseudonym;
 use crate::time::{DAY_MS, Instant, MINUTE_MS};
@@ -125,7 +126,7 @@ pub fn typical(number: u64, catalogue: &Catalogue) -> RatingEntry {
     RatingEntry {
         features,
         catalogue: catalogue.version(),
-        day: Day::of(submitted_at, Day::SHANGHAI_MS),
+        day: UtcOffset::CHINA.day_of(submitted_at),
         supersedes_sequence: None,
         flags: RatingFlags::SECOND_LOOK,
         observation: Box::new(observation),
@@ -298,7 +299,7 @@ prop_compose! {
 pub fn any_rating() -> impl Strategy<Value = RatingEntry> {
     let catalogue = catalogue();
     let values = vec((any::<bool>(), any::<i64>(), 0..80_u32, any::<f32>()), catalogue.len());
-    (observation(), outcome(), values, any::<i32>(), any::<Option<u64>>(), any::<u16>()).prop_map(
+    (observation(), outcome(), values, 0..=120_529_i32, any::<Option<u64>>(), any::<u16>()).prop_map(
         move |(observation, outcome, values, day, supersedes_sequence, flags)| {
             let mut features = FeatureVector::new(catalogue.len());
             for ((id, feature), (present, whole, shift, float)) in catalogue.iter().zip(values) {
@@ -312,7 +313,8 @@ pub fn any_rating() -> impl Strategy<Value = RatingEntry> {
                 }
             }
             set_codes(&mut features, &observation);
-            let (catalogue, day, flags) = (catalogue.version(), Day(day), RatingFlags(flags));
+            let (catalogue, day, flags) =
+                (catalogue.version(), Day::from_number(day).unwrap(), RatingFlags(flags));
             RatingEntry {
                 observation: Box::new(observation),
                 outcome,
