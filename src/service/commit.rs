@@ -3,9 +3,11 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::answer::{Answer, Reply};
 use super::intake::lock;
+use super::ready::Patience;
 use super::render;
 use super::worker::{Judged, JudgedBatch, NewRating};
 use super::{ServiceError, Shared, write};
@@ -92,10 +94,33 @@ struct Group {
     comments: Vec<(compact_str::CompactString, crate::pseudonym::Comment)>,
     /// How many batches of workers are in it.
     batches: usize,
+    /// How much of it passed the gate.
+    passed_gate: usize,
     /// When each of its calls arrived.
     arrived: Vec<std::time::Instant>,
     /// When each batch, of whatever, had been judged.
     judged_at: Vec<std::time::Instant>,
+}
+
+/// How the last group went.
+#[derive(Clone, Copy, Default)]
+struct Pace {
+    ratings: usize,
+    took: Duration,
+}
+
+/// Smaller groups than this are not worth waiting for.
+const GROUP_WORTH_A_WAIT: usize = 8;
+
+impl Pace {
+    /// Whether to wait for more than is there. Callers who wait for their answers come back together
+    /// once a group is answered. The first of them to arrive must not take a slow disk's time for
+    /// itself while all others wait for it and then for their own. Where callers come independently,
+    /// about as many are there as were in the last group, and nothing waits.
+    fn patience(self, there: usize) -> Option<Patience> {
+        let few = self.ratings >= GROUP_WORTH_A_WAIT && there < self.ratings / 2;
+        few.then(|| Patience { ratings: self.ratings - self.ratings / 8, time: self.took / 4 })
+    }
 }
 
 /// The one thread that appends.
@@ -103,6 +128,7 @@ pub struct Committer {
     shared: Arc<Shared>,
     output: Option<Box<dyn Output>>,
     group: Group,
+    pace: Pace,
     next_sequence: u64,
     /// The newest `scored_at`.
     latest: Instant,
@@ -112,7 +138,14 @@ impl Committer {
     /// A committer that goes on after the log's last entry.
     pub fn new(shared: Arc<Shared>, output: Option<Box<dyn Output>>) -> Self {
         let next_sequence = shared.log.head().next_sequence;
-        Self { shared, output, group: Group::default(), next_sequence, latest: Instant::default() }
+        Self {
+            shared,
+            output,
+            group: Group::default(),
+            pace: Pace::default(),
+            next_sequence,
+            latest: Instant::default(),
+        }
     }
 
     /// Runs until the service is closed and everything that it took is answered.
@@ -123,16 +156,20 @@ impl Committer {
         let shared = Arc::clone(&self.shared);
         // What comes while a group is written shares the next one's sync.
         let mut batches = Vec::new();
-        while shared.ready.take(&mut batches, || shared.gate.inside() == 0) {
-            for JudgedBatch { judged, judged_at, mut arrived } in batches.drain(..) {
-                self.group.batches += usize::from(arrived.is_empty());
+        while shared.ready.take(&mut batches, |there| self.pace.patience(there), || shared.gate.inside() == 0)
+        {
+            for JudgedBatch { judged, judged_at, mut arrived, passed_gate } in batches.drain(..) {
+                self.group.batches += usize::from(passed_gate == 0);
+                self.group.passed_gate += passed_gate;
                 self.group.arrived.append(&mut arrived);
                 self.group.judged_at.push(judged_at);
                 for judged in judged {
                     self.take(judged)?;
                 }
             }
+            let (began, ratings) = (std::time::Instant::now(), self.group.pending.len());
             self.commit()?;
+            self.pace = Pace { ratings, took: began.elapsed() };
         }
         Ok(())
     }
@@ -383,7 +420,7 @@ impl Committer {
             self.say(pending)?;
         }
         self.shared.intake.finished(group.batches);
-        self.shared.gate.leave(group.arrived.len());
+        self.shared.gate.leave(group.passed_gate);
         Ok(())
     }
 

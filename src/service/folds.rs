@@ -1,7 +1,7 @@
 //! What the committer folds from the entries that it appends: pending holds, the budget.
 
-use crate::log::entry::RevisionEntry;
 use crate::log::Entry;
+use crate::log::entry::RevisionEntry;
 use crate::policy::{Budget, Pending};
 use crate::wire::Decision;
 

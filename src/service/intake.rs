@@ -74,7 +74,13 @@ impl<T> Intake<T> {
     /// An empty queue.
     pub fn new(limits: IntakeLimits) -> Self {
         let inner = Inner { waiting: VecDeque::new(), next_batch: 0, in_flight: 0, closed: false };
-        Self { inner: Mutex::new(inner), limits, work: Condvar::new(), room: Condvar::new(), room_for_tasks: Notify::new() }
+        Self {
+            inner: Mutex::new(inner),
+            limits,
+            work: Condvar::new(),
+            room: Condvar::new(),
+            room_for_tasks: Notify::new(),
+        }
     }
 
     /// Adds submissions in order as far as there is room, and leaves the rest.

@@ -272,7 +272,7 @@ impl Service {
         None
     }
 
-    /// Hands over submissions in order, waiting for room without a thread.
+    /// Hands over ratings in order, waiting for room without a thread.
     ///
     /// # Errors
     /// The service is stopping; it gives back what it did not take.
@@ -290,11 +290,15 @@ impl Service {
         }
     }
 
-    /// Hands over submissions in order, waiting for room.
+    /// Hands over submissions in order, waiting for room. What is no rating goes ahead of the ratings.
     ///
     /// # Errors
     /// The service is stopping; it gives back what it did not take.
-    pub fn push(&self, submissions: Vec<Submission>) -> Result<(), Vec<Submission>> {
+    pub fn push(&self, mut submissions: Vec<Submission>) -> Result<(), Vec<Submission>> {
+        let is_other = |submission: &mut Submission| !matches!(submission, Submission::Rating { .. });
+        for other in submissions.extract_if(.., is_other).collect::<Vec<_>>() {
+            worker::go_ahead(&self.shared, other).map_err(|other| vec![other])?;
+        }
         self.shared.intake.push_all(submissions)
     }
 

@@ -156,8 +156,8 @@ impl Service {
         });
         if activate {
             // The first entry under these rules says so.
-            let submitted = shared.intake.push_all(vec![Submission::Activate(ruling)]);
-            debug_assert!(submitted.is_ok(), "a new queue has room");
+            let taken = worker::go_ahead(&shared, Submission::Activate(ruling));
+            debug_assert!(taken.is_ok(), "a new gate is open");
         }
         let committer = {
             let (shared, output) = (Arc::clone(&shared), options.output);

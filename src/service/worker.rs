@@ -25,7 +25,7 @@ use crate::scoring::{Engine, Observed, Prepared, Ruling, judge};
 use crate::time::{Instant, MINUTE_MS};
 use crate::verdict::VerdictBody;
 
-/// What the queue holds.
+/// What the service is given. Ratings wait for their turn in a queue; the rest goes ahead of them.
 pub enum Submission {
     /// One line of JSON.
     Rating {
@@ -101,8 +101,10 @@ pub struct JudgedBatch {
     pub judged: Vec<Judged>,
     /// When the last of them was judged.
     pub judged_at: std::time::Instant,
-    /// When each call arrived, if it is of calls, which passed the gate; empty for a worker's batch.
+    /// When each call of it arrived.
     pub arrived: Vec<std::time::Instant>,
+    /// How many of it passed the gate; none of a worker's batch did.
+    pub passed_gate: usize,
 }
 
 /// A place in the order of commits. If it is dropped unfilled, because something panicked, state may
@@ -122,7 +124,7 @@ impl<'a> Place<'a> {
 
     fn fill(mut self, batch: JudgedBatch) {
         self.filled = true;
-        self.shared.ready.put(self.number, batch);
+        self.shared.ready.put(self.number, batch.judged.len(), batch);
     }
 }
 
@@ -266,6 +268,28 @@ fn score_arrivals(shared: &Shared) {
     }
 }
 
+/// Brings rules into force or tells the time, on the thread that calls: what arrives after it returns
+/// comes after it, and what is still queued does too.
+///
+/// # Errors
+/// The service is stopping; it gives the submission back.
+pub fn go_ahead(shared: &Shared, submission: Submission) -> Result<(), Submission> {
+    if shared.gate.enter_ahead().is_err() {
+        return Err(submission);
+    }
+    let now = shared.clock.now();
+    let mut step = [prepare(shared, submission, shared.feature_count(), now)];
+    let place = shared.turnstile.join(|sequencer| {
+        let place = Place::new(shared, sequencer);
+        observe(shared, sequencer, &mut step, now);
+        place
+    });
+    let judged = step.map(|step| finish(shared, step, &mut Assessment::default())).into();
+    let (judged_at, arrived) = (std::time::Instant::now(), Vec::new());
+    place.fill(JudgedBatch { judged, judged_at, arrived, passed_gate: 1 });
+    Ok(())
+}
+
 fn hand_over(
     shared: &Shared,
     place: Place<'_>,
@@ -275,7 +299,8 @@ fn hand_over(
 ) {
     let judged_at = std::time::Instant::now();
     shared.metrics.latency(Stage::Score, judged_at - began);
-    place.fill(JudgedBatch { judged, judged_at, arrived });
+    let passed_gate = arrived.len();
+    place.fill(JudgedBatch { judged, judged_at, arrived, passed_gate });
 }
 
 fn prepare(shared: &Shared, submission: Submission, features: usize, now: Option<Instant>) -> Step {
