@@ -3,11 +3,10 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::time::Duration;
+use std::sync::mpsc::Receiver;
 
 use super::answer::{Answer, Reply};
 use super::intake::lock;
-use super::ready::Patience;
 use super::render;
 use super::worker::{Judged, JudgedBatch, NewRating};
 use super::{ServiceError, Shared, write};
@@ -91,7 +90,6 @@ struct Group {
     /// What this group revises, by the rating's sequence.
     revised: HashMap<u64, Standing>,
     pending: Vec<Pending>,
-    comments: Vec<(compact_str::CompactString, crate::pseudonym::Comment)>,
     /// How many batches of workers are in it.
     batches: usize,
     /// How much of it passed the gate.
@@ -102,63 +100,30 @@ struct Group {
     judged_at: Vec<std::time::Instant>,
 }
 
-/// How the last group went.
-#[derive(Clone, Copy, Default)]
-struct Pace {
-    ratings: usize,
-    took: Duration,
-}
-
-/// Smaller groups than this are not worth waiting for.
-const GROUP_WORTH_A_WAIT: usize = 8;
-
-impl Pace {
-    /// Whether to wait for more than is there. Callers who wait for their answers come back together
-    /// once a group is answered. The first of them to arrive must not take a slow disk's time for
-    /// itself while all others wait for it and then for their own. Where callers come independently,
-    /// about as many are there as were in the last group, and nothing waits.
-    fn patience(self, there: usize) -> Option<Patience> {
-        let few = self.ratings >= GROUP_WORTH_A_WAIT && there < self.ratings / 2;
-        few.then(|| Patience { ratings: self.ratings - self.ratings / 8, time: self.took / 4 })
-    }
-}
-
 /// The one thread that appends.
 pub struct Committer {
     shared: Arc<Shared>,
     output: Option<Box<dyn Output>>,
     group: Group,
-    pace: Pace,
     next_sequence: u64,
-    /// The newest `scored_at`.
-    latest: Instant,
 }
 
 impl Committer {
     /// A committer that goes on after the log's last entry.
     pub fn new(shared: Arc<Shared>, output: Option<Box<dyn Output>>) -> Self {
         let next_sequence = shared.log.head().next_sequence;
-        Self {
-            shared,
-            output,
-            group: Group::default(),
-            pace: Pace::default(),
-            next_sequence,
-            latest: Instant::default(),
-        }
+        Self { shared, output, group: Group::default(), next_sequence }
     }
 
-    /// Runs until the service is closed and everything that it took is answered.
+    /// Runs until the sealer is gone and all that it handed on is answered.
     ///
     /// # Errors
-    /// The log, the vault or the output failed. Nothing of the failed group was answered.
-    pub fn run(mut self) -> Result<(), ServiceError> {
-        let shared = Arc::clone(&self.shared);
-        // What comes while a group is written shares the next one's sync.
-        let mut batches = Vec::new();
-        while shared.ready.take(&mut batches, |there| self.pace.patience(there), || shared.gate.inside() == 0)
-        {
-            for JudgedBatch { judged, judged_at, mut arrived, passed_gate } in batches.drain(..) {
+    /// The log or the output failed. Nothing of the failed group was answered.
+    pub fn run(mut self, sealed: &Receiver<Vec<JudgedBatch>>) -> Result<(), ServiceError> {
+        while let Ok(first) = sealed.recv() {
+            // What came during the last sync shares the next one.
+            for batch in first.into_iter().chain(sealed.try_iter().flatten()) {
+                let JudgedBatch { judged, judged_at, mut arrived, passed_gate } = batch;
                 self.group.batches += usize::from(passed_gate == 0);
                 self.group.passed_gate += passed_gate;
                 self.group.arrived.append(&mut arrived);
@@ -167,9 +132,7 @@ impl Committer {
                     self.take(judged)?;
                 }
             }
-            let (began, ratings) = (std::time::Instant::now(), self.group.pending.len());
             self.commit()?;
-            self.pace = Pace { ratings, took: began.elapsed() };
         }
         Ok(())
     }
@@ -211,10 +174,8 @@ impl Committer {
     }
 
     fn take_new(&mut self, new: NewRating) -> Result<(), ServiceError> {
-        let NewRating { mut entry, mut record, mut body, comment, earlier, hold_earlier, ruling, reply } =
-            new;
+        let NewRating { mut entry, mut record, mut body, earlier, hold_earlier, ruling, reply, .. } = new;
         let at = entry.outcome.scored_at;
-        self.latest = self.latest.max(at);
         let sequence = self.next_sequence;
         let earlier = self.earlier_sequence(&entry, earlier)?;
         entry.supersedes_sequence = earlier;
@@ -235,9 +196,6 @@ impl Committer {
         }
         if changed {
             record = entry.encode(ruling.catalogue());
-        }
-        if let Some(comment) = comment {
-            self.group.comments.push((entry.observation.rating_id.clone(), comment));
         }
         if let Some(output) = &mut self.output {
             output.scored(&entry, &ruling)?;
@@ -393,15 +351,6 @@ impl Committer {
     /// Makes the group durable, folds it, and lets its answers go.
     fn commit(&mut self) -> Result<(), ServiceError> {
         let group = std::mem::take(&mut self.group);
-        if !group.comments.is_empty() {
-            let sealed: Vec<(&str, &str)> = group
-                .comments
-                .iter()
-                .map(|(id, comment)| (id.as_str(), comment.expose_for_sealing()))
-                .collect();
-            let now = self.shared.clock.now().unwrap_or(self.latest);
-            self.shared.vault.append_group(&sealed, now)?;
-        }
         if !group.records.is_empty() {
             let started = std::time::Instant::now();
             let range = self.shared.log.append(&group.records)?;
@@ -420,7 +369,9 @@ impl Committer {
             self.say(pending)?;
         }
         self.shared.intake.finished(group.batches);
-        self.shared.gate.leave(group.passed_gate);
+        if self.shared.gate.leave(group.passed_gate) {
+            self.shared.ready.look_again();
+        }
         Ok(())
     }
 
@@ -449,14 +400,6 @@ impl Committer {
             }
         }
         Ok(())
-    }
-}
-
-impl Drop for Committer {
-    fn drop(&mut self) {
-        if std::thread::panicking() {
-            self.shared.fail(&"the committer panicked; the message is above");
-        }
     }
 }
 

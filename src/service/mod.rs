@@ -1,12 +1,12 @@
 //! The one door that every transport uses.
 //!
 //! ```text
-//! calls ───▶ gate (bounded) ──────────┬▶ prepare ─▶ turnstile: observe ─▶ judge ─▶ committer ─▶ answers
-//! batches ─▶ intake (bounded) ─▶ workers┘ parallel    one at a time       parallel  in that order
+//! calls ───▶ gate (bounded) ──────────┬▶ prepare ─▶ turnstile: observe ─▶ judge ─▶ sealer ─▶ committer ─▶ answers
+//! batches ─▶ intake (bounded) ─▶ workers┘ parallel    one at a time       parallel   in that order
 //! ```
 //!
 //! Calls are taken through on the threads that received them, so that no other has to be woken for them
-//! but the committer's; batches, whose callers do not wait for single answers, by workers.
+//! but the sealer's and the committer's; batches, whose callers do not wait for single answers, by workers.
 //!
 //! A transport hands in lines and gets answers; it knows nothing of what lies between. A failed
 //! sync ends the service: what it has answered is durable, and nothing else was answered.
@@ -24,6 +24,7 @@ mod queries;
 mod ready;
 mod render;
 mod rules;
+mod seal;
 mod ticker;
 mod worker;
 
@@ -191,6 +192,7 @@ pub struct Service {
 struct Threads {
     ticker: Option<Ticker>,
     workers: Vec<JoinHandle<()>>,
+    sealer: JoinHandle<Result<(), ServiceError>>,
     committer: JoinHandle<Result<(), ServiceError>>,
 }
 

@@ -1,6 +1,8 @@
 //! From a data directory to a running service: recover the log, rebuild the folds, start the threads.
 
 use std::fmt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::mpsc::channel;
 use std::sync::{Arc, Mutex, RwLock};
 use std::thread::{self, JoinHandle};
 
@@ -14,7 +16,7 @@ use super::rules::Archive;
 use super::ticker::Ticker;
 use super::worker::{Arrivals, Sequencer};
 use super::{
-    Clock, Folds, Gate, Intake, Options, Ready, Service, Shared, Submission, Threads, Turnstile, worker,
+    Clock, Folds, Gate, Intake, Options, Ready, Service, Shared, Submission, Threads, Turnstile, seal, worker,
 };
 use crate::log::{self, EmbeddedLog, Entry, Log, LogError, LogOptions};
 use crate::policy::{Budget, Pending};
@@ -159,16 +161,10 @@ impl Service {
             let taken = worker::go_ahead(&shared, Submission::Activate(ruling));
             debug_assert!(taken.is_ok(), "a new gate is open");
         }
-        let committer = {
-            let (shared, output) = (Arc::clone(&shared), options.output);
-            thread::Builder::new().name("committer".into()).spawn(move || {
-                let ended = Committer::new(Arc::clone(&shared), output).run();
-                if let Err(error) = &ended {
-                    shared.fail(error);
-                }
-                ended
-            })?
-        };
+        let (sealed, to_commit) = channel();
+        let sealer = thread_of("sealer", &shared, move |shared| seal::run(shared, &sealed))?;
+        let committer = Committer::new(Arc::clone(&shared), options.output);
+        let committer = thread_of("committer", &shared, move |_| committer.run(&to_commit))?;
         let mut workers = Vec::new();
         for i in 0..options.threads.max(1) {
             let shared = Arc::clone(&shared);
@@ -179,7 +175,7 @@ impl Service {
             Clock::Wall => Some(Ticker::start(Arc::clone(&shared), options.vault_days)?),
             Clock::EventTime => None,
         };
-        let threads = Mutex::new(Some(Threads { ticker, workers, committer }));
+        let threads = Mutex::new(Some(Threads { ticker, workers, sealer, committer }));
         Ok(Self { shared, threads, rules: options.rules, asked })
     }
 
@@ -195,12 +191,29 @@ impl Service {
         let workers: Vec<_> = threads.workers.into_iter().map(JoinHandle::join).collect();
         // From here on only calls that passed the gate bring anything.
         self.shared.ready.close();
-        let committer = threads.committer.join().map_err(|_| ServiceError::Panicked)?;
+        let ends = [threads.sealer, threads.committer].map(JoinHandle::join);
         if ticker.is_err() || workers.iter().any(Result::is_err) {
             return Err(ServiceError::Panicked);
         }
-        committer
+        ends.into_iter().try_for_each(|end| end.unwrap_or(Err(ServiceError::Panicked)))
     }
+}
+
+/// A thread without which the service cannot go on: where it fails or panics, the service says so and
+/// takes no more.
+fn thread_of(
+    name: &str,
+    shared: &Arc<Shared>,
+    run: impl FnOnce(&Shared) -> Result<(), ServiceError> + Send + 'static,
+) -> std::io::Result<JoinHandle<Result<(), ServiceError>>> {
+    let shared = Arc::clone(shared);
+    thread::Builder::new().name(name.into()).spawn(move || {
+        let ended = catch_unwind(AssertUnwindSafe(|| run(&shared))).unwrap_or(Err(ServiceError::Panicked));
+        if let Err(error) = &ended {
+            shared.fail(error);
+        }
+        ended
+    })
 }
 
 impl Drop for Service {

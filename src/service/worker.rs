@@ -124,7 +124,7 @@ impl<'a> Place<'a> {
 
     fn fill(mut self, batch: JudgedBatch) {
         self.filled = true;
-        self.shared.ready.put(self.number, batch.judged.len(), batch);
+        self.shared.ready.put(self.number, batch);
     }
 }
 
