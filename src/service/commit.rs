@@ -2,6 +2,7 @@
 //! durable in groups, and only then lets the answers go.
 
 use std::sync::Arc;
+use std::sync::mpsc::Receiver;
 
 use super::answer::{Answer, Reply};
 use super::folds::is_budgeted;
@@ -93,9 +94,10 @@ struct Group {
     /// What this group revises, by the rating's sequence.
     revised: HashedMap<Standing>,
     pending: Vec<Pending>,
-    comments: Vec<(compact_str::CompactString, crate::pseudonym::Comment)>,
     /// How many batches of workers are in it.
     batches: usize,
+    /// How much of it passed the gate.
+    passed_gate: usize,
     /// When each of its calls arrived.
     arrived: Vec<std::time::Instant>,
     /// When each batch, of whatever, had been judged.
@@ -108,28 +110,26 @@ pub struct Committer {
     output: Option<Box<dyn Output>>,
     group: Group,
     next_sequence: u64,
-    /// The newest `scored_at`.
-    latest: Instant,
 }
 
 impl Committer {
     /// A committer that goes on after the log's last entry.
     pub fn new(shared: Arc<Shared>, output: Option<Box<dyn Output>>) -> Self {
         let next_sequence = shared.log.head().next_sequence;
-        Self { shared, output, group: Group::default(), next_sequence, latest: Instant::default() }
+        Self { shared, output, group: Group::default(), next_sequence }
     }
 
-    /// Runs until the service is closed and everything that it took is answered.
+    /// Runs until the sealer is gone and all that it handed on is answered.
     ///
     /// # Errors
-    /// The log, the vault or the output failed. Nothing of the failed group was answered.
-    pub fn run(mut self) -> Result<(), ServiceError> {
-        let shared = Arc::clone(&self.shared);
-        // What comes while a group is written shares the next one's sync.
-        let mut batches = Vec::new();
-        while shared.ready.take(&mut batches, || shared.gate.inside() == 0) {
-            for JudgedBatch { judged, judged_at, mut arrived, copied } in batches.drain(..) {
-                self.group.batches += usize::from(arrived.is_empty());
+    /// The log or the output failed. Nothing of the failed group was answered.
+    pub fn run(mut self, sealed: &Receiver<Vec<JudgedBatch>>) -> Result<(), ServiceError> {
+        while let Ok(first) = sealed.recv() {
+            // What came during the last sync shares the next one.
+            for batch in first.into_iter().chain(sealed.try_iter().flatten()) {
+                let JudgedBatch { judged, judged_at, mut arrived, passed_gate, copied } = batch;
+                self.group.batches += usize::from(passed_gate == 0);
+                self.group.passed_gate += passed_gate;
                 self.group.arrived.append(&mut arrived);
                 self.group.judged_at.push(judged_at);
                 for judged in judged {
@@ -209,18 +209,9 @@ impl Committer {
 
     fn take_new(&mut self, new: NewRating) -> Result<(), ServiceError> {
         let NewRating {
-            mut entry,
-            mut record,
-            mut body,
-            comment,
-            former,
-            earlier,
-            hold_earlier,
-            ruling,
-            reply,
+            mut entry, mut record, mut body, former, earlier, hold_earlier, ruling, reply, ..
         } = new;
         let at = entry.outcome.scored_at;
-        self.latest = self.latest.max(at);
         let sequence = self.next_sequence;
         let earlier = self.earlier_sequence(&entry, former.as_deref(), earlier)?;
         entry.supersedes_sequence = earlier;
@@ -241,9 +232,6 @@ impl Committer {
         }
         if changed {
             record = entry.encode(ruling.catalogue());
-        }
-        if let Some(comment) = comment {
-            self.group.comments.push((entry.observation.rating_id.clone(), comment));
         }
         if let Some(output) = &mut self.output {
             output.scored(&entry, &ruling)?;
@@ -429,15 +417,6 @@ impl Committer {
     /// Makes the group durable, folds it, and lets its answers go.
     fn commit(&mut self) -> Result<(), ServiceError> {
         let mut group = std::mem::take(&mut self.group);
-        if !group.comments.is_empty() {
-            let sealed: Vec<(&str, &str)> = group
-                .comments
-                .iter()
-                .map(|(id, comment)| (id.as_str(), comment.expose_for_sealing()))
-                .collect();
-            let now = self.shared.clock.now().unwrap_or(self.latest);
-            self.shared.vault.append_group(&sealed, now)?;
-        }
         let mut folded = Vec::new();
         if !group.records.is_empty() {
             let started = std::time::Instant::now();
@@ -461,7 +440,9 @@ impl Committer {
             self.say(pending, &mut spares)?;
         }
         self.shared.intake.finished(group.batches);
-        self.shared.gate.leave(group.arrived.len());
+        if self.shared.gate.leave(group.passed_gate) {
+            self.shared.ready.look_again();
+        }
         group.records.drain(..).for_each(|record| spares.keep_buffer(record.into_bytes()));
         for entry in folded {
             if let Entry::Rating(entry) = entry {
@@ -471,10 +452,9 @@ impl Committer {
         self.shared.spares.give(spares);
         group.ratings.clear();
         group.revised.clear();
-        group.comments.clear();
         group.arrived.clear();
         group.judged_at.clear();
-        (group.batches, group.read) = (0, None);
+        (group.batches, group.passed_gate, group.read) = (0, 0, None);
         self.group = group;
         Ok(())
     }
@@ -507,14 +487,6 @@ impl Committer {
             }
         }
         Ok(())
-    }
-}
-
-impl Drop for Committer {
-    fn drop(&mut self) {
-        if std::thread::panicking() {
-            self.shared.fail(&"the committer panicked; the message is above");
-        }
     }
 }
 

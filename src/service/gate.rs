@@ -31,6 +31,14 @@ impl Gate {
         }
     }
 
+    /// Lets one in though the gate may be full; refuses only once it is closed.
+    pub fn enter_ahead(&self) -> Result<(), Refused> {
+        let entered = self.inside.fetch_update(Ordering::AcqRel, Ordering::Acquire, |inside| {
+            (inside & CLOSED == 0).then_some(inside + 1)
+        });
+        entered.map(drop).map_err(|_| Refused::Closed)
+    }
+
     /// Lets so many of those inside go. `true` if the gate is closed and these were the last.
     pub fn leave(&self, number: usize) -> bool {
         self.inside.fetch_sub(number, Ordering::AcqRel) == CLOSED + number
@@ -58,10 +66,11 @@ mod tests {
         assert_eq!(gate.enter(), Err(Refused::Full));
         assert!(!gate.leave(1));
         assert_eq!(gate.enter(), Ok(()));
+        assert_eq!(gate.enter_ahead(), Ok(()));
         gate.close();
-        assert_eq!(gate.enter(), Err(Refused::Closed));
-        assert_eq!(gate.inside(), 2);
-        assert!(!gate.leave(1) && gate.leave(1));
+        assert_eq!((gate.enter(), gate.enter_ahead()), (Err(Refused::Closed), Err(Refused::Closed)));
+        assert_eq!(gate.inside(), 3);
+        assert!(!gate.leave(2) && gate.leave(1));
         assert_eq!((gate.enter(), gate.inside()), (Err(Refused::Closed), 0));
     }
 }

@@ -1,12 +1,12 @@
 //! The one door that every transport uses.
 //!
 //! ```text
-//! calls ───▶ gate (bounded) ──────────┬▶ prepare ─▶ turnstile: observe ─▶ judge ─▶ committer ─▶ answers
-//! batches ─▶ intake (bounded) ─▶ workers┘ parallel    one at a time       parallel  in that order
+//! calls ───▶ gate (bounded) ──────────┬▶ prepare ─▶ turnstile: observe ─▶ judge ─▶ sealer ─▶ committer ─▶ answers
+//! batches ─▶ intake (bounded) ─▶ workers┘ parallel    one at a time       parallel   in that order
 //! ```
 //!
 //! Calls are taken through on the threads that received them, so that no other has to be woken for them
-//! but the committer's; batches, whose callers do not wait for single answers, by workers.
+//! but the sealer's and the committer's; batches, whose callers do not wait for single answers, by workers.
 //!
 //! A transport hands in lines and gets answers; it knows nothing of what lies between. A failed
 //! sync ends the service: what it has answered is durable, and nothing else was answered.
@@ -27,6 +27,7 @@ mod rebuild;
 mod references;
 mod render;
 mod rules;
+mod seal;
 mod snapshot;
 mod spares;
 mod ticker;
@@ -223,6 +224,7 @@ struct Threads {
     ticker: Option<Ticker>,
     warmer: Option<warm::Warmer>,
     workers: Vec<JoinHandle<()>>,
+    sealer: JoinHandle<Result<(), ServiceError>>,
     committer: JoinHandle<Result<(), ServiceError>>,
 }
 
@@ -305,7 +307,7 @@ impl Service {
         None
     }
 
-    /// Hands over submissions in order, waiting for room without a thread.
+    /// Hands over ratings in order, waiting for room without a thread.
     ///
     /// # Errors
     /// The service is stopping; it gives back what it did not take.
@@ -323,11 +325,15 @@ impl Service {
         }
     }
 
-    /// Hands over submissions in order, waiting for room.
+    /// Hands over submissions in order, waiting for room. What is no rating goes ahead of the ratings.
     ///
     /// # Errors
     /// The service is stopping; it gives back what it did not take.
-    pub fn push(&self, submissions: Vec<Submission>) -> Result<(), Vec<Submission>> {
+    pub fn push(&self, mut submissions: Vec<Submission>) -> Result<(), Vec<Submission>> {
+        let is_other = |submission: &mut Submission| !matches!(submission, Submission::Rating { .. });
+        for other in submissions.extract_if(.., is_other).collect::<Vec<_>>() {
+            worker::go_ahead(&self.shared, other).map_err(|other| vec![other])?;
+        }
         self.shared.intake.push_all(submissions)
     }
 

@@ -1,7 +1,9 @@
 //! From a data directory to a running service: recover the log, rebuild the folds, start the threads.
 
 use std::fmt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::Ordering;
+use std::sync::mpsc::channel;
 use std::sync::{Arc, Mutex, RwLock};
 use std::thread::{self, JoinHandle};
 
@@ -17,7 +19,9 @@ use super::spares::Spares;
 use super::ticker::Ticker;
 use super::warm::{self, Handoff, Warmer};
 use super::worker::{Arrivals, Sequencer};
-use super::{Clock, Gate, Intake, Options, Ready, Service, Shared, Submission, Threads, Turnstile, worker};
+use super::{
+    Clock, Gate, Intake, Options, Ready, Service, Shared, Submission, Threads, Turnstile, seal, worker,
+};
 use crate::features::reference::ReferenceErrors;
 use crate::log::{self, EmbeddedLog, Log, LogError, LogOptions};
 use crate::pseudonym::{KeyError, Keyring};
@@ -191,21 +195,14 @@ impl Service {
             Clock::EventTime => None,
         };
         first.extend(tables.map(Submission::References));
-        let submitted = shared.intake.push_all(first);
-        debug_assert!(submitted.is_ok(), "a new queue has room");
-        let committer = {
-            let (shared, output) = (Arc::clone(&shared), options.output);
-            thread::Builder::new().name("committer".into()).spawn(move || {
-                let run = || Committer::new(Arc::clone(&shared), output).run();
-                // Whoever waits for room or for an answer must not wait for a thread that is gone.
-                let ended = std::panic::catch_unwind(std::panic::AssertUnwindSafe(run));
-                let ended = ended.unwrap_or(Err(ServiceError::Panicked));
-                if let Err(error) = &ended {
-                    shared.fail(error);
-                }
-                ended
-            })?
-        };
+        for submission in first {
+            let taken = worker::go_ahead(&shared, submission);
+            debug_assert!(taken.is_ok(), "a new gate is open");
+        }
+        let (sealed, to_commit) = channel();
+        let sealer = thread_of("sealer", &shared, move |shared| seal::run(shared, &sealed))?;
+        let committer = Committer::new(Arc::clone(&shared), options.output);
+        let committer = thread_of("committer", &shared, move |_| committer.run(&to_commit))?;
         let mut workers = Vec::new();
         for i in 0..options.threads.max(1) {
             let shared = Arc::clone(&shared);
@@ -218,7 +215,7 @@ impl Service {
             }
             Clock::EventTime => None,
         };
-        let threads = Mutex::new(Some(Threads { ticker, warmer, workers, committer }));
+        let threads = Mutex::new(Some(Threads { ticker, warmer, workers, sealer, committer }));
         let (rules, references) = (options.rules, options.references);
         Ok(Self { shared, threads, rules, asked, references, asked_references })
     }
@@ -237,16 +234,33 @@ impl Service {
         let workers: Vec<_> = threads.workers.into_iter().map(JoinHandle::join).collect();
         // From here on only calls that passed the gate bring anything.
         self.shared.ready.close();
-        let committer = threads.committer.join().map_err(|_| ServiceError::Panicked)?;
+        let ends = [threads.sealer, threads.committer].map(JoinHandle::join);
         if ticker.is_err() || warmer.is_err() || workers.iter().any(Result::is_err) {
             return Err(ServiceError::Panicked);
         }
-        committer?;
+        ends.into_iter().try_for_each(|end| end.unwrap_or(Err(ServiceError::Panicked)))?;
         if let Some(snapshots) = &self.shared.snapshots {
             snapshots.finish(&self.shared);
         }
         Ok(())
     }
+}
+
+/// A thread without which the service cannot go on: where it fails or panics, the service says so and
+/// takes no more.
+fn thread_of(
+    name: &str,
+    shared: &Arc<Shared>,
+    run: impl FnOnce(&Shared) -> Result<(), ServiceError> + Send + 'static,
+) -> std::io::Result<JoinHandle<Result<(), ServiceError>>> {
+    let shared = Arc::clone(shared);
+    thread::Builder::new().name(name.into()).spawn(move || {
+        let ended = catch_unwind(AssertUnwindSafe(|| run(&shared))).unwrap_or(Err(ServiceError::Panicked));
+        if let Err(error) = &ended {
+            shared.fail(error);
+        }
+        ended
+    })
 }
 
 impl Drop for Service {

@@ -1,4 +1,4 @@
-//! What is judged and waits for the committer, in the order in which state saw it.
+//! What is judged and waits to be sealed and committed, in the order in which state saw it.
 
 use std::collections::VecDeque;
 use std::sync::{Condvar, Mutex, PoisonError};
@@ -10,17 +10,17 @@ struct Inner<T> {
     waiting: VecDeque<Option<T>>,
     /// Place of the first of them.
     first: u64,
-    /// The committer sleeps until the first is there.
+    /// Whoever takes sleeps until the first is there.
     sleeping: bool,
     closed: bool,
     abandoned: bool,
 }
 
-/// Puts what comes from many threads back in order, for the one thread that commits. It has no bound
+/// Puts what comes from many threads back in order, for the one that goes on with it. It has no bound
 /// of its own: whoever puts something here was let in by a bound before.
 pub struct Ready<T> {
     inner: Mutex<Inner<T>>,
-    first_came: Condvar,
+    came: Condvar,
 }
 
 impl<T> Ready<T> {
@@ -28,11 +28,11 @@ impl<T> Ready<T> {
     pub fn new() -> Self {
         let inner =
             Inner { waiting: VecDeque::new(), first: 0, sleeping: false, closed: false, abandoned: false };
-        Self { inner: Mutex::new(inner), first_came: Condvar::new() }
+        Self { inner: Mutex::new(inner), came: Condvar::new() }
     }
 
-    /// Puts something in its place. Wakes the committer only if it sleeps and can go on: while it
-    /// writes, what comes here costs no system call.
+    /// Puts something in its place. Wakes who takes only if it sleeps and can go on: while it is at
+    /// work, what comes here costs no system call.
     pub fn put(&self, place: u64, item: T) {
         let mut inner = lock(&self.inner);
         if inner.abandoned {
@@ -50,41 +50,37 @@ impl<T> Ready<T> {
         inner.sleeping &= !wakes;
         drop(inner);
         if wakes {
-            self.first_came.notify_one();
+            self.came.notify_one();
         }
     }
 
-    /// Appends all that is there in unbroken order to `taken`, and waits for the first of it. `false`
-    /// once nothing is there, [`Ready::close`] was called, and `is_over` says that nothing will come.
-    pub fn take(&self, taken: &mut Vec<T>, is_over: impl Fn() -> bool) -> bool {
+    /// Waits for the first, and gives all that is there in unbroken order. Nothing once nothing is
+    /// there, [`Ready::close`] was called, and `is_over` says that nothing will come.
+    pub fn take(&self, is_over: impl Fn() -> bool) -> Vec<T> {
         let mut inner = lock(&self.inner);
-        loop {
-            while let Some(Some(_)) = inner.waiting.front() {
-                taken.extend(inner.waiting.pop_front().flatten());
-                inner.first += 1;
-            }
-            if !taken.is_empty() {
-                return true;
-            }
+        while !matches!(inner.waiting.front(), Some(Some(_))) {
             if inner.abandoned || (inner.closed && is_over()) {
-                return false;
+                return Vec::new();
             }
             inner.sleeping = true;
-            inner = self.first_came.wait(inner).unwrap_or_else(PoisonError::into_inner);
+            inner = self.came.wait(inner).unwrap_or_else(PoisonError::into_inner);
         }
+        let whole = inner.waiting.iter().position(Option::is_none).unwrap_or(inner.waiting.len());
+        inner.first += whole as u64;
+        inner.waiting.drain(..whole).flatten().collect()
     }
 
     /// Says that nothing will come but from those who were let in already.
     pub fn close(&self) {
         lock(&self.inner).closed = true;
-        self.first_came.notify_one();
+        self.came.notify_one();
     }
 
-    /// Has the committer look again whether it is over.
+    /// Has who takes look again whether it is over.
     pub fn look_again(&self) {
-        // Under the lock, or it could come between the committer's look and its sleep.
+        // Under the lock, or it could come between that look and the sleep after it.
         let _inner = lock(&self.inner);
-        self.first_came.notify_one();
+        self.came.notify_one();
     }
 
     /// Drops all that waits and all that will come: the committer is gone, or had better go.
@@ -93,7 +89,7 @@ impl<T> Ready<T> {
         inner.abandoned = true;
         let dropped = std::mem::take(&mut inner.waiting);
         drop(inner);
-        self.first_came.notify_one();
+        self.came.notify_one();
         drop(dropped);
     }
 }
@@ -122,12 +118,15 @@ mod tests {
                 })
                 .collect();
             let consumer = scope.spawn(|| {
-                let (mut all, mut group) = (Vec::new(), Vec::new());
-                while ready.take(&mut group, || taken.load(Ordering::Relaxed) == 4 * EACH) {
+                let mut all = Vec::new();
+                loop {
+                    let group = ready.take(|| taken.load(Ordering::Relaxed) == 4 * EACH);
+                    if group.is_empty() {
+                        return all;
+                    }
                     taken.fetch_add(group.len() as u64, Ordering::Relaxed);
-                    all.append(&mut group);
+                    all.extend(group);
                 }
-                all
             });
             producers.into_iter().for_each(|producer| producer.join().unwrap());
             ready.close();
@@ -137,14 +136,12 @@ mod tests {
 
     #[test]
     fn a_gap_holds_up_what_comes_after_it() {
-        let (ready, mut taken) = (Ready::new(), Vec::new());
+        let ready = Ready::new();
         ready.put(2, 'c');
         ready.put(0, 'a');
-        assert!(ready.take(&mut taken, || true));
-        assert_eq!(taken, ['a']);
+        assert_eq!(ready.take(|| true), ['a']);
         ready.put(1, 'b');
-        assert!(ready.take(&mut taken, || true));
-        assert_eq!(taken, ['a', 'b', 'c']);
+        assert_eq!(ready.take(|| true), ['b', 'c']);
     }
 
     #[test]

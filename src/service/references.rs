@@ -151,14 +151,12 @@ impl Service {
     /// Everything that is wrong with the tables.
     pub fn reload_references(&self) -> Result<Option<Version>, ServiceError> {
         let tables = self.references.read(self.shared.preparer.keyring(), self.shared.offset)?;
-        // Held while it waits for room, so that two calls at once bring tables into force once.
+        // Held meanwhile, so that two calls at once bring tables into force once.
         let mut asked = super::lock(&self.asked_references);
         let Some(tables) = tables else { return Ok(*asked) };
         let version = tables.version();
         if *asked != Some(version) {
-            self.shared
-                .intake
-                .push_all(vec![Submission::References(Arc::new(tables))])
+            super::worker::go_ahead(&self.shared, Submission::References(Arc::new(tables)))
                 .map_err(|_| ServiceError::Stopping)?;
             *asked = Some(version);
         }

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use super::{Service, ServiceError};
+use super::{Service, ServiceError, Submission, worker};
 use crate::log::entry::{ActivationEntry, Subject};
 use crate::rules::{Source, load_directory, shipped};
 use crate::scoring::Ruling;
@@ -123,12 +123,10 @@ impl Service {
     pub fn reload_rules(&self) -> Result<Version, ServiceError> {
         let ruling = Arc::new(Ruling::load(self.rules.sources()?)?);
         let version = ruling.version();
-        // Held while it waits for room, so that two calls at once bring a set into force once.
+        // Held meanwhile, so that two calls at once bring a set into force once.
         let mut asked = super::lock(&self.asked);
         if *asked != version {
-            self.shared
-                .intake
-                .push_all(vec![super::Submission::Activate(ruling)])
+            worker::go_ahead(&self.shared, Submission::Activate(ruling))
                 .map_err(|_| ServiceError::Stopping)?;
             *asked = version;
         }

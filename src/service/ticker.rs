@@ -7,7 +7,7 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use super::intake::lock;
-use super::{Shared, Submission};
+use super::{Shared, Submission, worker};
 use crate::log::{Erased, Erasure, Log};
 use crate::time::{DAY_MS, Instant};
 
@@ -31,7 +31,7 @@ impl Ticker {
         let mut erased_on = None;
         let thread = std::thread::Builder::new().name("ticker".into()).spawn(move || {
             while let Some(now) = shared.clock.now() {
-                if shared.intake.push_all(vec![Submission::Tick(now)]).is_err() {
+                if worker::go_ahead(&shared, Submission::Tick(now)).is_err() {
                     return;
                 }
                 let horizon = Instant(now.ms() - i64::from(vault_days) * DAY_MS);
@@ -49,7 +49,7 @@ impl Ticker {
         Ok(Self { stop, thread })
     }
 
-    /// Ends it and waits for that. The queue is to be closed before, or it may wait for room.
+    /// Ends it and waits for that.
     pub fn stop(self) -> std::thread::Result<()> {
         drop(self.stop);
         self.thread.join()

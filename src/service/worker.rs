@@ -31,7 +31,7 @@ use crate::time::{Instant, MINUTE_MS};
 use crate::verdict::VerdictBody;
 use crate::version::Version;
 
-/// What the queue holds.
+/// What the service is given. Ratings wait for their turn in a queue; the rest goes ahead of them.
 pub enum Submission {
     /// One line of JSON.
     Rating {
@@ -122,8 +122,10 @@ pub struct JudgedBatch {
     pub judged: Vec<Judged>,
     /// When the last of them was judged.
     pub judged_at: std::time::Instant,
-    /// When each call arrived, if it is of calls, which passed the gate; empty for a worker's batch.
+    /// When each call of it arrived.
     pub arrived: Vec<std::time::Instant>,
+    /// How many of it passed the gate; none of a worker's batch did.
+    pub passed_gate: usize,
     /// A copy of the state after this batch, for a snapshot.
     pub copied: Option<Box<Engine>>,
 }
@@ -303,6 +305,30 @@ fn score_arrivals(shared: &Shared) {
     }
 }
 
+/// Brings rules into force or tells the time, on the thread that calls: what arrives after it returns
+/// comes after it, and what is still queued does too.
+///
+/// # Errors
+/// The service is stopping; it gives the submission back.
+pub fn go_ahead(shared: &Shared, submission: Submission) -> Result<(), Submission> {
+    if shared.gate.enter_ahead().is_err() {
+        return Err(submission);
+    }
+    let now = shared.clock.now();
+    // It is no rating, so it needs no memory of one.
+    let (mut spares, mut assessment) = (Kept::default(), Assessment::default());
+    let mut step = [prepare(shared, submission, &mut spares, shared.feature_count(), now)];
+    let (place, copied) = shared.turnstile.join(|sequencer| {
+        let place = Place::new(shared, sequencer);
+        observe(shared, sequencer, &mut step, now);
+        (place, copy_if_due(shared, &sequencer.engine))
+    });
+    let judged = step.map(|step| finish(shared, step, &mut spares, &mut assessment)).into();
+    let (judged_at, arrived) = (std::time::Instant::now(), Vec::new());
+    place.fill(JudgedBatch { judged, judged_at, arrived, passed_gate: 1, copied });
+    Ok(())
+}
+
 fn hand_over(
     shared: &Shared,
     (place, copied): (Place<'_>, Option<Box<Engine>>),
@@ -312,7 +338,8 @@ fn hand_over(
 ) {
     let judged_at = std::time::Instant::now();
     shared.metrics.latency(Stage::Score, judged_at - began);
-    place.fill(JudgedBatch { judged, judged_at, arrived, copied });
+    let passed_gate = arrived.len();
+    place.fill(JudgedBatch { judged, judged_at, arrived, passed_gate, copied });
 }
 
 /// Copies the state between two batches; intake stands still meanwhile.
