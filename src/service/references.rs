@@ -189,14 +189,14 @@ mod tests {
         assert_eq!(entries.len(), 3);
         let mut collector = Collector::default();
         // A crash left the first two parts; the activation was made again later.
-        assert!(entries[..2].iter().all(|entry| collector.take(entry).is_none()));
-        assert!(entries[..2].iter().all(|entry| collector.take(entry).is_none()));
-        let whole = collector.take(&entries[2]).unwrap();
+        assert!(entries[..2].iter().all(|entry| collector.take(0, entry).is_none()));
+        assert!(entries[..2].iter().all(|entry| collector.take(0, entry).is_none()));
+        let whole = collector.take(2, &entries[2]).unwrap();
         assert_eq!(whole, tables.files());
         assert!(entries.iter().all(|entry| entry.encode().bytes().len() <= MAX_RECORD_BYTES));
         // A part without the one before it completes nothing.
-        assert_eq!(collector.take(&entries[1]), None);
-        assert_eq!(collector.take(&entries[2]), None);
+        assert_eq!(collector.take(1, &entries[1]), None);
+        assert_eq!(collector.take(2, &entries[2]), None);
     }
 
     #[test]
