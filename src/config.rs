@@ -130,7 +130,7 @@ sections! {
     /// Snapshots of all state, which shorten the next start.
     snapshots: Snapshots {
         /// Entries of the log from one snapshot to the next; 0: only when the service stops.
-        every_entries: u64 = 1_000_000, in 0..=1_000_000_000;
+        every_entries: u64 = 0, in 0..=1_000_000_000;
         /// Snapshots that are kept; each is about as large as the state in memory.
         kept: usize = 2, in 1..=100;
     }

@@ -32,7 +32,7 @@ pub struct SnapshotPolicy {
 
 impl Default for SnapshotPolicy {
     fn default() -> Self {
-        Self { every: 1_000_000, kept: 2 }
+        Self { every: 0, kept: 2 }
     }
 }
 
