@@ -251,7 +251,7 @@ impl Engine {
     ///
     /// # Errors
     /// They have seen other ratings, or other rules came into force meanwhile: they come back.
-    pub fn warm(&mut self, warmup: Warmup) -> Result<Box<dyn Send>, Warmup> {
+    pub fn warm(&mut self, warmup: Box<Warmup>) -> Result<Box<dyn Send>, Box<Warmup>> {
         if warmup.ratings() != self.ratings {
             return Err(warmup);
         }

@@ -131,7 +131,7 @@ impl Service {
         if engine.cold() > 0 && options.clock == Clock::EventTime {
             // A file is scored the same at any time: its first rating waits until all counters are warm.
             let warmup = warm::from_log(&log, Arc::clone(&ruling), &options.state, &engine)?;
-            if engine.warm(warmup).is_ok() {
+            if engine.warm(Box::new(warmup)).is_ok() {
                 first.push(Submission::Handoff(Handoff::Warmed(ruling.version())));
             }
         }

@@ -84,7 +84,7 @@ pub(super) fn rebuild(
     if let Some(ruling) = ruling {
         // What counters hold since they were warmed follows from the whole log, and from it alone.
         let warmup = warm::from_log(log, ruling, &options.state, &restored.engine)?;
-        if restored.engine.warm(warmup).is_err() {
+        if restored.engine.warm(Box::new(warmup)).is_err() {
             tracing::warn!(
                 "the log and the state disagree about the ratings before them; counters are missing"
             );
@@ -134,7 +134,7 @@ fn replay(
                 match step {
                     Step::Rating(sequence, prepared) => {
                         ratings.places.push(sequence);
-                        ratings.ready.push(prepared);
+                        ratings.ready.push(*prepared);
                     }
                     Step::Erased => {
                         ratings.show(engine)?;
@@ -163,7 +163,7 @@ fn replay(
 /// Ratings that state is to see next, and their places in the log.
 struct Ratings<'a> {
     log: &'a EmbeddedLog,
-    ready: Vec<Box<Prepared>>,
+    ready: Vec<Prepared>,
     places: Vec<u64>,
 }
 
@@ -173,7 +173,7 @@ impl Ratings<'_> {
             return Ok(());
         }
         let past = LogPast::of_logged(self.log, &self.places);
-        let mut batch: Vec<&mut Prepared> = self.ready.iter_mut().map(|rating| &mut **rating).collect();
+        let mut batch: Vec<&mut Prepared> = self.ready.iter_mut().collect();
         engine.observe_with(&past, &mut batch, |_, _| {});
         past.finish()?;
         self.ready.clear();

@@ -87,9 +87,9 @@ pub(super) fn hand_over(sequencer: &mut Sequencer, handoff: Handoff, now: Instan
                 && version == sequencer.engine.ruling().version()
             {
                 kept.iter().skip(known as usize).for_each(|observation| warmup.observe(observation));
-                let handed = sequencer.engine.warm(*warmup);
+                let handed = sequencer.engine.warm(warmup);
                 let warmed = handed.is_ok();
-                let _ = reply.send(handed.map_err(Box::new));
+                let _ = reply.send(handed);
                 return if warmed { Judged::Warmed(version, now) } else { Judged::Nothing };
             }
             let _ = reply.send(Err(warmup));
