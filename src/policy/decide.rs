@@ -292,11 +292,12 @@ impl Axes {
     }
 
     /// The suspicion with the largest risk, among those that reach their bar if one does; among equals
-    /// the first.
+    /// the first. One that can never hold this rating (a bad review, of praise) leads only if all are such:
+    /// otherwise its base rate would be the least risk that a rating can have.
     fn lead(&self, bars: &PerSuspicion) -> Suspicion {
         let rank = |suspicion: Suspicion| {
-            let risk = self.risk(suspicion);
-            (risk >= bars[suspicion as usize], risk)
+            let (risk, bar) = (self.risk(suspicion), bars[suspicion as usize]);
+            (risk >= bar, bar < NEVER, risk)
         };
         let mut lead = Suspicion::ALL[0];
         for &suspicion in &Suspicion::ALL[1..] {
