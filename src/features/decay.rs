@@ -34,8 +34,9 @@ impl Decayed {
     }
 }
 
+/// Minutes since the epoch.
 #[inline]
-fn minute_of(at: Instant) -> u32 {
+pub(super) fn minute_of(at: Instant) -> u32 {
     u32::try_from(at.ms() / 60_000).unwrap_or(0)
 }
 

@@ -11,9 +11,9 @@
 use serde::{Deserialize, Serialize};
 
 use super::aged_map::AgedMap;
-use super::decay::Decayed;
+use super::decay::{Decayed, minute_of};
 use super::keys::{KeyField, Keys};
-use super::traits::{Surprise, TraitBits, minute_of};
+use super::traits::{Surprise, TraitBits};
 use crate::catalogue::FeatureVector;
 use crate::catalogue::builtin as f;
 use crate::observation::Observation;
@@ -263,7 +263,7 @@ impl Links {
 
     /// Entries held, for the metrics.
     pub fn len(&self) -> usize {
-        self.rings.len() + self.popularity.len()
+        self.rings.len() + self.popularity.len() + self.pasts.len()
     }
 
     /// Whether it holds nothing.

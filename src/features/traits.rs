@@ -13,12 +13,11 @@
 use serde::{Deserialize, Serialize};
 
 use super::aged_map::AgedMap;
-use super::decay::poisson_excess;
+use super::decay::{minute_of, poisson_excess};
 use super::keys::{KeyField, Keys};
 use crate::catalogue::builtin::{self as f, TRAITS};
 use crate::catalogue::{Catalogue, FeatureId, FeatureVector};
 use crate::observation::Observation;
-use crate::time::Instant;
 use crate::wire::{CaseMatch, Origin, Stage};
 
 /// A trait that many honest ratings have, and that gathers where ratings are faked; bit numbers in
@@ -62,7 +61,7 @@ pub enum Trait {
 }
 
 const COUNT: usize = TRAITS.len();
-/// Lanes of a tally; the traits and a few spare ones, so that loops over them vectorise.
+/// Lanes of a tally: a fixed number, so that loops over them vectorise.
 const LANES: usize = 32;
 const _: () = assert!(COUNT <= LANES);
 
@@ -275,7 +274,7 @@ impl Traits {
 /// The target, what it is compared with, its office and the city; bad ratings apart.
 fn places_of(keys: &Keys, bad: bool) -> [u64; 4] {
     let places = [keys.get(KeyField::Target), keys.parent(), keys.get(KeyField::Office), 0];
-    // The first bit tells the polarities apart, the last ones a office that is its target's parent.
+    // The first bit tells the polarities apart, the others an office that is its target's parent.
     std::array::from_fn(|i| {
         let scope = [1, 2, 2, 3][i];
         super::mix(places[i].rotate_left(scope) ^ u64::from(scope) << 1 ^ u64::from(bad)).max(1)
@@ -363,9 +362,4 @@ fn traits_of(o: &Observation, keys: &Keys, counters: TraitCounters, out: &Featur
     set(Trait::RaterFirst, out.int(f::RATER_RATINGS) == Some(0));
     set(Trait::DeviceRelinked, out.int(f::DEVICE_LINK) == Some(1));
     bits
-}
-
-/// Minutes since the epoch.
-pub(super) fn minute_of(at: Instant) -> u32 {
-    u32::try_from(at.ms() / 60_000).unwrap_or(0)
 }

@@ -78,8 +78,8 @@ impl<B: Backend> App<B> {
         let access = Arc::clone(&self.access);
         let refreshed = tokio::task::spawn_blocking(move || access.refresh()).await.ok()?;
         match refreshed {
-            Ok(true) => self.access.role_of(token),
-            Ok(false) => None,
+            // Also where this call found nothing to reread: another may have read the token just before.
+            Ok(_) => self.access.role_of(token),
             Err(error) => {
                 tracing::error!(%error, "the tokens could not be read again");
                 None
