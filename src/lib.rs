@@ -43,6 +43,10 @@ pub mod features;
 
 pub mod rules;
 
+pub mod models;
+
+pub mod lookback;
+
 pub mod verdict;
 
 pub mod policy;

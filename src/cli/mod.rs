@@ -12,6 +12,7 @@ pub mod serve;
 mod simulate;
 mod stats;
 mod token;
+mod train;
 
 use std::path::Path;
 use std::process::ExitCode;
@@ -45,6 +46,7 @@ enum Command {
     Serve(serve::ServeArgs),
     Score(score::ScoreArgs),
     Simulate(simulate::SimulateArgs),
+    Train(train::TrainArgs),
     Rules(rules::RulesArgs),
     Reference(reference::ReferenceArgs),
     Ledger(ledger::LedgerArgs),
@@ -61,6 +63,7 @@ pub fn main() -> ExitCode {
         Command::Serve(args) => serve::run(args),
         Command::Score(args) => score::run(args),
         Command::Simulate(args) => simulate::run(args),
+        Command::Train(args) => train::run(args),
         Command::Rules(args) => rules::run(args),
         Command::Reference(args) => reference::run(args),
         Command::Ledger(args) => ledger::run(args),

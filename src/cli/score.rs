@@ -17,7 +17,7 @@ use crate::metrics::Metrics;
 use crate::rating::MAX_RATING_BYTES;
 use crate::scoring::Ruling;
 use crate::service::{
-    Answer, Clock, Options, Output, ReferenceOrigin, Reply, RulesOrigin, Service, Submission, feature_values,
+    Answer, Clock, ModelOrigin, Options, Output, ReferenceOrigin, Reply, RulesOrigin, Service, Submission, feature_values,
     grouped,
 };
 
@@ -41,6 +41,9 @@ pub struct ScoreArgs {
     /// Rule files; by default `rules/` here if there is one, or else the shipped set.
     #[arg(long)]
     rules: Option<PathBuf>,
+    /// A model that `train` wrote; by default `models/` here if there is one. `none` for rules alone.
+    #[arg(long, value_name = "DIR")]
+    model: Option<PathBuf>,
     /// Reference tables [default: reference/ in the data directory, if it is there]
     #[arg(long, value_name = "DIR")]
     reference: Option<PathBuf>,
@@ -111,6 +114,7 @@ pub fn run(args: ScoreArgs) -> CommandResult {
     let mut options = Options::new(directory, Arc::new(Metrics::new()?));
     options.references = references;
     options.rules = RulesOrigin::find(args.rules);
+    options.model = ModelOrigin::find(args.model);
     options.clock = Clock::EventTime;
     options.public_key = args.data.is_none();
     options.threads = args.threads.clamp(1, 64);

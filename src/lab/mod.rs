@@ -1,3 +1,4 @@
-//! The laboratory: traffic to develop, test and demonstrate against.
+//! The laboratory: traffic to develop, test and demonstrate against, and models learnt from it.
 
 pub mod simulate;
+pub mod train;

@@ -2,7 +2,7 @@
 
 use compact_str::CompactString;
 
-use crate::catalogue::FeatureVector;
+use crate::catalogue::{FeatureId, FeatureVector};
 use crate::date::Day;
 use crate::observation::Observation;
 use crate::time::Instant;
@@ -208,6 +208,8 @@ pub struct Evidence {
     pub risk: f32,
     /// Strongest first.
     pub reasons: Vec<Contribution>,
+    /// What the reasons' sentences say beside the rating's own features, which are as they were.
+    pub figures: Vec<(FeatureId, u32)>,
     /// Key-derived bytes that nobody can guess, so that the hash of erased evidence tells nothing:
     /// [`Evidence::nonce`] of the rating's digest.
     pub nonce: [u8; 16],

@@ -4,6 +4,7 @@ use compact_str::CompactString;
 
 use super::contest;
 use crate::features::case::Contest;
+use crate::models::sigmoid;
 use crate::verdict::Contribution;
 use crate::wire::{Decision, Origin, ReasonSource, Suspicion};
 
@@ -19,6 +20,51 @@ pub struct Evidence {
     pub axes: [AxisEvidence; Suspicion::ALL.len()],
     /// Hard decisions of rules and lists, in the rule set's order.
     pub hard: Vec<Hard>,
+    /// What a model says, where one is in force: then its risk decides in the place of the axes'.
+    pub learned: Option<Learned>,
+}
+
+/// What a model says of one rating, on top of the rules' log-odds for its [`lead`].
+#[derive(Clone, Debug, PartialEq)]
+pub struct Learned {
+    /// What the rules' log-odds are multiplied by.
+    pub scale: f64,
+    /// Log-odds before any evidence of a feature's own.
+    pub base: f64,
+    /// What features add that strong families go by, and likewise [`WEAK_FAMILIES`].
+    pub strong: f64,
+    /// See `strong`. What speaks for the rater is in `strong` always.
+    pub weak: f64,
+    /// What the ratings around it add; weak.
+    pub group: f64,
+    /// The features that add most, the ratings around it among them.
+    pub reasons: Vec<Contribution>,
+    /// The risk from which it is held.
+    pub hold: f32,
+    /// The risk from which it is looked at again.
+    pub second_look: f32,
+}
+
+impl Learned {
+    fn logit(&self, rules: f64) -> f64 {
+        self.scale * rules + self.base + self.strong + self.weak + self.group
+    }
+}
+
+/// What the rules suspect a rating of most.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Lead {
+    /// Of what.
+    pub suspicion: Suspicion,
+    /// Log-odds.
+    pub logit: f64,
+}
+
+/// What the rules suspect a rating of most: what a model starts from.
+pub fn lead(evidence: &Evidence, facts: &Facts, thresholds: &Thresholds) -> Lead {
+    let axes = Axes::of(evidence, facts, contest::rule(facts).weight);
+    let suspicion = axes.lead(if facts.bad { &thresholds.hold_bad } else { &thresholds.hold });
+    Lead { suspicion, logit: axes.logit(suspicion) }
 }
 
 /// The evidence for one suspicion.
@@ -144,17 +190,6 @@ impl Decided {
     }
 }
 
-/// The logistic function: log-odds to probability.
-pub fn sigmoid(logit: f64) -> f64 {
-    // Both branches keep the exponent negative, so that it cannot overflow.
-    if logit >= 0.0 {
-        1.0 / (1.0 + (-logit).exp())
-    } else {
-        let odds = logit.exp();
-        odds / (1.0 + odds)
-    }
-}
-
 /// Decides on one rating: pure, and the same for the same input.
 ///
 /// In order: the risk of each suspicion; hard decisions and thresholds; the contest with an earlier
@@ -167,14 +202,28 @@ pub fn decide(evidence: &Evidence, facts: &Facts, thresholds: &Thresholds) -> De
         false => (&thresholds.hold, &thresholds.second_look),
     };
     let lead = axes.lead(bars);
-    let risk = axes.risk(lead);
+    let learned = evidence.learned.as_ref();
+    let risk = match learned {
+        Some(learned) => finite(learned.logit(axes.logit(lead))),
+        None => axes.risk(lead),
+    };
+    // Where a model is in force, its risk is what is compared, with its own bars.
+    let reach = |axes: &Axes| match learned {
+        Some(_) => risk >= learned.map_or(NEVER, |learned| learned.hold),
+        None => axes.reach(bars),
+    };
 
-    let wanted = wanted(evidence, facts, &axes, bars);
+    let wanted = wanted(evidence, facts, &axes, bars, reach(&axes));
     let mut notes: Vec<Contribution> = Vec::new();
     let mut decision = wanted.decision;
-    let mut suspicion = wanted.suspicion.unwrap_or(lead);
+    let mut suspicion = wanted.suspicion.unwrap_or(match learned {
+        // The model says that it is not genuine, and no rule says in which way: then it is the way of its stars.
+        Some(_) if evidence.axes[lead as usize].reasons.is_empty() => by_stars(facts),
+        _ => lead,
+    });
     let allowed = wanted.hard.is_some_and(|hard| hard.decision == Decision::Admit);
-    let mut second_look = decision == Decision::Admit && !allowed && axes.reach(second_looks);
+    let looks_again = learned.map_or_else(|| axes.reach(second_looks), |learned| risk >= learned.second_look);
+    let mut second_look = decision == Decision::Admit && !allowed && looks_again;
     if wanted.default_spared {
         notes.push(policy("default-apart", 0.0));
     }
@@ -183,7 +232,15 @@ pub fn decide(evidence: &Evidence, facts: &Facts, thresholds: &Thresholds) -> De
     if facts.bad && facts.matched_applicant && decision != Decision::Admit {
         axes.drop_weak_families(evidence);
         let strong = |hard: &&Hard| hard.decision != Decision::Admit && !is_weak(&hard.family);
-        if !axes.reach(bars) && !evidence.hard.iter().any(|hard| strong(&hard)) {
+        let still = match learned {
+            Some(learned) => {
+                let rules = axes.logit(axes.lead(bars));
+                let logit = learned.scale * rules + learned.base + learned.strong;
+                finite(logit + learned.group.min(0.0)) >= learned.hold
+            }
+            None => axes.reach(bars),
+        };
+        if !still && !evidence.hard.iter().any(|hard| strong(&hard)) {
             decision = Decision::Admit;
             second_look = true;
             notes.push(policy("applicant-protected", 0.0));
@@ -227,7 +284,13 @@ struct Wanted<'a> {
     default_spared: bool,
 }
 
-fn wanted<'a>(evidence: &'a Evidence, facts: &Facts, axes: &Axes, bars: &PerSuspicion) -> Wanted<'a> {
+fn wanted<'a>(
+    evidence: &'a Evidence,
+    facts: &Facts,
+    axes: &Axes,
+    bars: &PerSuspicion,
+    over: bool,
+) -> Wanted<'a> {
     // A default rating was filled in by the platform: only automation can be wrong with it.
     let spared = |hard: &Hard| {
         facts.origin == Origin::Default
@@ -248,7 +311,7 @@ fn wanted<'a>(evidence: &'a Evidence, facts: &Facts, axes: &Axes, bars: &PerSusp
     // An allow entry stops what the weights would do, but it is no licence for automation.
     let over = match allowed {
         Some(_) => axes.risk(Suspicion::Automation) >= bars[Suspicion::Automation as usize],
-        None => axes.reach(bars),
+        None => over,
     };
     let suspicion = (over && allowed.is_some()).then_some(Suspicion::Automation);
     let decision = if over { Decision::Hold } else { Decision::Admit };
@@ -284,11 +347,12 @@ impl Axes {
     }
 
     fn risk(&self, suspicion: Suspicion) -> f32 {
-        match self.0[suspicion as usize] {
-            // A sum that overflowed to NaN is missing evidence, not suspicion.
-            Some(logit) if !logit.is_nan() => sigmoid(logit) as f32,
-            _ => 0.0,
-        }
+        self.0[suspicion as usize].map_or(0.0, finite)
+    }
+
+    /// Log-odds of a suspicion, for a model to go on from: what cannot apply is as good as impossible.
+    fn logit(&self, suspicion: Suspicion) -> f64 {
+        self.0[suspicion as usize].filter(|logit| !logit.is_nan()).unwrap_or(IMPOSSIBLE).clamp(IMPOSSIBLE, -IMPOSSIBLE)
     }
 
     /// The suspicion with the largest risk, among those that reach their bar if one does; among equals
@@ -313,6 +377,18 @@ impl Axes {
     }
 }
 
+/// Log-odds that nothing makes up for.
+const IMPOSSIBLE: f64 = -20.0;
+
+/// A risk; a sum that overflowed to NaN is missing evidence, not suspicion.
+fn finite(logit: f64) -> f32 {
+    if logit.is_nan() { 0.0 } else { sigmoid(logit) as f32 }
+}
+
+fn by_stars(facts: &Facts) -> Suspicion {
+    if facts.bad { Suspicion::MaliciousReview } else { Suspicion::PaddedPraise }
+}
+
 fn reasons(
     evidence: &Evidence,
     suspicion: Suspicion,
@@ -320,6 +396,12 @@ fn reasons(
     notes: Vec<Contribution>,
 ) -> Vec<Contribution> {
     let mut reasons = evidence.axes[suspicion as usize].reasons.clone();
+    if let Some(learned) = &evidence.learned {
+        for reason in &mut reasons {
+            reason.weight = (f64::from(reason.weight) * learned.scale) as f32;
+        }
+        reasons.extend_from_slice(&learned.reasons);
+    }
     if let Some(hard) = hard
         && !reasons.iter().any(|reason| reason.code == hard.code)
     {
@@ -336,6 +418,15 @@ fn policy(code: &'static str, weight: f32) -> Contribution {
 
 fn is_weak(family: &str) -> bool {
     family.is_empty() || WEAK_FAMILIES.contains(&family)
+}
+
+/// Features that a model may hold a matched applicant's bad rating by: of the case, of staff, of a machine,
+/// of fields that are normally sent. What a rater shares with others, how often and in which words never is
+/// enough.
+pub fn is_strong_feature(name: &str) -> bool {
+    const STRONG: [&str; 6] =
+        ["case.", "reference.", "missing.", "pace.", "device.automation", "device.headless"];
+    STRONG.iter().any(|start| name.starts_with(start))
 }
 
 fn severity(decision: Decision) -> u8 {

@@ -16,8 +16,9 @@ pub use budget::{Budget, BudgetDecision, BudgetState};
 pub use calendar::{Calendar, CalendarError};
 pub use contest::Ruling;
 pub use decide::{
-    AxisEvidence, Decided, Evidence, Facts, FamilyWeight, Hard, NEVER, PerSuspicion, Thresholds,
-    WEAK_FAMILIES, decide, sigmoid,
+    AxisEvidence, Decided, Evidence, Facts, FamilyWeight, Hard, Lead, Learned, NEVER, PerSuspicion,
+    Thresholds, WEAK_FAMILIES, decide, is_strong_feature,
+    lead,
 };
 pub use lapse::{Extension, Held, LapsePolicy, Pending};
 pub use text::{CODES, text};

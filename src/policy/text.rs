@@ -58,6 +58,11 @@ pub const CODES: &[(&str, &str, &str)] = &[
         "暂缓期满未作出复核决定，予以计入",
         "Nobody decided the hold in time; the rating is admitted",
     ),
+    (
+        "look-back",
+        "后续评价表明此评价属于可疑的一组，予以暂缓并交人工复核",
+        "Later ratings show that this one belongs to a suspect group; it is held for a reviewer",
+    ),
 ];
 
 /// The sentences of a policy code: Chinese, English.

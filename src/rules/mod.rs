@@ -29,6 +29,7 @@ pub use load::catalogue_with_counters;
 pub use policy::{AXES, Policy, Thresholds};
 pub use source::{MAX_FILE_BYTES, MAX_FILES, Source, SourceError, load_directory, shipped, version_of};
 pub use vocabulary::{Action, Family, State};
+pub use why::value_sentence;
 
 /// Most rules in one set.
 pub const MAX_RULES: usize = 512;

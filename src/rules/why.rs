@@ -83,6 +83,17 @@ impl Template {
     }
 }
 
+/// A feature's own sentence, Chinese and English, with its value.
+pub fn value_sentence(id: FeatureId, vector: &FeatureVector, catalogue: &Catalogue) -> (String, String) {
+    let text = &catalogue.get(id).text;
+    let fill = |text: &str, language| {
+        let mut value = String::new();
+        show(&mut value, id, vector, catalogue, language);
+        text.replace("{value}", &value)
+    };
+    (fill(&text.zh, Language::Chinese), fill(&text.en, Language::English))
+}
+
 fn find(name: &str, catalogue: &Catalogue) -> Result<FeatureId, Diagnostic> {
     let Some(id) = catalogue.find(name) else {
         let names = catalogue.iter().map(|(_, feature)| feature.name.as_str());

@@ -3,17 +3,18 @@
 use compact_str::CompactString;
 
 use super::{Observed, Ruling};
-use crate::catalogue::FeatureVector;
+use crate::catalogue::{Catalogue, FeatureId, FeatureVector};
 use crate::catalogue::{builtin as f, code_of};
 use crate::features::case::Contest;
 use crate::features::keys::KeyField;
+use crate::lookback::{Link, Look, STRONG_LINKS};
+use crate::models::{InForce, Platt, Reading, sigmoid};
 use crate::observation::Observation;
-use crate::policy::{self, Evidence, Facts, FamilyWeight, Hard};
+use crate::policy::{self, Evidence, Facts, FamilyWeight, Hard, Learned};
 use crate::rules::{Assessment, ListKeys};
 use crate::time::Instant;
 use crate::verdict::{Contribution, Outcome};
-use crate::version::Version;
-use crate::wire::ReasonSource;
+use crate::wire::{Origin, ReasonSource};
 
 /// What was decided about one rating.
 #[derive(Clone, Debug, PartialEq)]
@@ -26,17 +27,88 @@ pub struct Judgement {
     pub hold_earlier: Option<&'static str>,
 }
 
-/// Judges one rating. Pure; `assessment` is scratch space that the caller keeps.
+/// What step 3 works in; reuse it.
+#[derive(Debug, Default)]
+pub struct Desk {
+    assessment: Assessment,
+    values: Vec<f32>,
+}
+
+/// A risk from which a model's reasons are worked out; below it nobody asks.
+const EXPLAINED: f64 = 0.02;
+/// A risk from which a rating is judged again with what is known of the ratings around it.
+const RETHOUGHT: f64 = 0.02;
+/// How many of a model's reasons a verdict gives, and how much each must add or take away.
+const MOST_REASONS: usize = 6;
+const LEAST_REASON: f64 = 0.2;
+
+/// Judges one rating by itself. Pure; where a model is in force, its log-odds become the feature
+/// `model.logit`.
 pub fn judge(
+    ruling: &Ruling,
+    observation: &Observation,
+    features: &mut FeatureVector,
+    observed: &Observed,
+    scored_at: Instant,
+    desk: &mut Desk,
+) -> Judgement {
+    let (mut evidence, facts) = weigh(ruling, observation, features, observed, scored_at, desk);
+    if let Some(model) = model_for(ruling, observation) {
+        let lead = policy::lead(&evidence, &facts, ruling.thresholds());
+        let reading = model.read(features, lead.logit, &mut desk.values);
+        features.set_float(f::MODEL_LOGIT, reading.logit);
+        evidence.learned = Some(learned(ruling, model, &reading, features, facts.bad, None, desk));
+    }
+    judgement(ruling, &evidence, &facts, scored_at)
+}
+
+/// Judges a rating again, now that what is known of the ratings around it is, too. `None` where that makes
+/// no odds: what [`judge`] said stands. What the ratings around it are becomes features.
+pub fn rethink(
+    ruling: &Ruling,
+    observation: &Observation,
+    features: &mut FeatureVector,
+    observed: &Observed,
+    scored_at: Instant,
+    look: &Look,
+    desk: &mut Desk,
+) -> Option<Judgement> {
+    let model = model_for(ruling, observation)?;
+    let own = features.float(f::MODEL_LOGIT)?;
+    if sigmoid(own).max(sigmoid(look.logit)) < RETHOUGHT {
+        return None;
+    }
+    let (mut evidence, facts) = weigh(ruling, observation, features, observed, scored_at, desk);
+    let lead = policy::lead(&evidence, &facts, ruling.thresholds());
+    let reading = model.read(features, lead.logit, &mut desk.values);
+    for link in Link::ALL {
+        features.set_int(group_feature(link), i64::from(look.suspects[link as usize]));
+    }
+    evidence.learned = Some(learned(ruling, model, &reading, features, facts.bad, Some(look), desk));
+    Some(judgement(ruling, &evidence, &facts, scored_at))
+}
+
+/// The feature that has the number of suspect ratings linked so.
+pub fn group_feature(link: Link) -> FeatureId {
+    FeatureId(f::GROUP_DEVICE.0 + link as u16)
+}
+
+/// The model in force, for ratings that it is for: the platform's own defaults are nobody's doing.
+pub fn model_for<'a>(ruling: &'a Ruling, observation: &Observation) -> Option<&'a InForce> {
+    ruling.model().filter(|_| observation.origin == Origin::Active)
+}
+
+/// What the rules say of a rating, and what the policy needs to know of it.
+pub fn weigh(
     ruling: &Ruling,
     observation: &Observation,
     features: &FeatureVector,
     observed: &Observed,
     scored_at: Instant,
-    assessment: &mut Assessment,
-) -> Judgement {
+    desk: &mut Desk,
+) -> (Evidence, Facts) {
     let lists = ruling.rules().lists().at(scored_at, list_keys(observation, observed));
-    ruling.rules().evaluate(features, &lists, assessment);
+    ruling.rules().evaluate(features, &lists, &mut desk.assessment);
     let facts = Facts {
         bad: observation.is_bad(),
         origin: observation.origin,
@@ -45,7 +117,11 @@ pub fn judge(
         contest: features.int(f::CASE_CONTEST).and_then(Contest::from_index).unwrap_or_default(),
         same_stars: observed.earlier.is_some_and(|earlier| earlier.same_stars),
     };
-    let decided = policy::decide(&evidence(ruling, assessment), &facts, ruling.thresholds());
+    (evidence(ruling, &desk.assessment), facts)
+}
+
+fn judgement(ruling: &Ruling, evidence: &Evidence, facts: &Facts, scored_at: Instant) -> Judgement {
+    let decided = policy::decide(evidence, facts, ruling.thresholds());
     Judgement {
         outcome: Outcome {
             decision: decided.decision,
@@ -53,12 +129,87 @@ pub fn judge(
             risk: decided.risk,
             reasons: decided.reasons,
             rules: ruling.version(),
-            model: Version::default(),
+            model: ruling.model_version(),
             scored_at,
         },
         second_look: decided.second_look,
         hold_earlier: decided.hold_earlier,
     }
+}
+
+/// A model's reading in the policy's terms.
+///
+/// A bad rating is judged by the ratings around it only as far as they speak for it, unless two independent
+/// strong links tie it to suspect ones: an outage has many bad ratings of one office within an hour, too.
+fn learned(
+    ruling: &Ruling,
+    model: &InForce,
+    reading: &Reading,
+    features: &FeatureVector,
+    bad: bool,
+    look: Option<&Look>,
+    desk: &mut Desk,
+) -> Learned {
+    let weights = model.model().weights();
+    let group = weights.group.as_ref();
+    let outer = group.filter(|_| look.is_some()).map_or(Platt::default(), |group| group.scale);
+    let scale = outer.scale * weights.scale.scale;
+    let own = outer.apply(reading.logit);
+    let around = look.map_or(0.0, |look| look.logit - own);
+    let around = if bad && look.is_some_and(|look| look.strong < STRONG_LINKS) { around.min(0.0) } else { around };
+    let bars = group.map_or(&weights.bars, |group| &group.bars);
+    let trees = scale * reading.trees;
+    let mut learned = Learned {
+        scale: scale * weights.prior.scale,
+        base: own - scale * (reading.prior - weights.prior.offset) - trees,
+        strong: 0.0,
+        weak: trees,
+        group: around,
+        reasons: Vec::new(),
+        hold: bars.hold(bad),
+        second_look: bars.second_look(bad),
+    };
+    if sigmoid(own + around) < EXPLAINED {
+        return learned;
+    }
+    let catalogue = ruling.catalogue();
+    let adds = model.explain(features, &mut desk.values);
+    // What no feature adds is the training rows' mean.
+    let mean = trees - adds.iter().map(|(_, add)| add * outer.scale).sum::<f64>();
+    learned.base += mean;
+    learned.weak -= mean;
+    for (id, add) in adds {
+        let (name, add) = (catalogue.get(id).name.as_str(), add * outer.scale);
+        if add < 0.0 || policy::is_strong_feature(name) {
+            learned.strong += add;
+            learned.weak -= add;
+        }
+        if add.abs() >= LEAST_REASON && learned.reasons.len() < MOST_REASONS {
+            learned.reasons.push(model_reason(name, add));
+        }
+    }
+    if let Some(look) = look {
+        learned.reasons.extend(group_reasons(look, around, catalogue));
+    }
+    learned
+}
+
+/// Reasons from the ratings around one: the kinds of link to suspect ratings share what these add.
+pub fn group_reasons(look: &Look, around: f64, catalogue: &Catalogue) -> Vec<Contribution> {
+    let linked: u32 = look.suspects.iter().sum();
+    if around.abs() < LEAST_REASON || linked == 0 {
+        return Vec::new();
+    }
+    let reason = |link: Link| {
+        let share = f64::from(look.suspects[link as usize]) / f64::from(linked);
+        let name = &catalogue.get(group_feature(link)).name;
+        (share > 0.0).then(|| model_reason(name, around * share))
+    };
+    Link::ALL.into_iter().filter_map(reason).collect()
+}
+
+fn model_reason(feature: &str, weight: f64) -> Contribution {
+    Contribution { code: CompactString::from(feature), source: ReasonSource::Model, weight: weight as f32 }
 }
 
 fn list_keys(observation: &Observation, observed: &Observed) -> ListKeys {

@@ -1,22 +1,26 @@
 //! What verdicts are made with: the catalogue, the counters and the rules of one set of files.
 
 use std::fmt;
+use std::sync::Arc;
 
 use crate::catalogue::Catalogue;
 use crate::expression::Diagnostics;
 use crate::features::counter::CounterSet;
+use crate::lookback;
+use crate::models::{GroupModel, InForce, Model, ModelError};
 use crate::policy::{NEVER, PerSuspicion, Thresholds};
 use crate::rules::{RuleSet, Source};
 use crate::version::Version;
 
 /// One checked set of rule files, ready to judge by. Immutable: a change is another ruling.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Ruling {
-    sources: Vec<Source>,
-    catalogue: Catalogue,
-    counters: CounterSet,
-    rules: RuleSet,
+    sources: Arc<[Source]>,
+    catalogue: Arc<Catalogue>,
+    counters: Arc<CounterSet>,
+    rules: Arc<RuleSet>,
     thresholds: Thresholds,
+    model: Option<InForce>,
 }
 
 /// Everything that is wrong with a set of rule files.
@@ -52,7 +56,44 @@ impl Ruling {
             second_look: bars(&policy.second_look_good),
             second_look_bad: bars(&policy.second_look_bad),
         };
-        Ok(Self { sources, catalogue, counters, rules, thresholds })
+        Ok(Self {
+            sources: sources.into(),
+            catalogue: Arc::new(catalogue),
+            counters: Arc::new(counters),
+            rules: Arc::new(rules),
+            thresholds,
+            model: None,
+        })
+    }
+
+    /// With a model beside the rules, in the place of any before.
+    ///
+    /// # Errors
+    /// The model reads what these rules do not declare.
+    pub fn with_model(&self, model: Option<Arc<Model>>) -> Result<Self, ModelError> {
+        let model = match model {
+            Some(model) => {
+                model.weights().group.as_ref().map_or(Ok(()), lookback::check)?;
+                Some(InForce::new(model, &self.catalogue)?)
+            }
+            None => None,
+        };
+        Ok(Self { model, ..self.clone() })
+    }
+
+    /// The model in force beside the rules.
+    pub fn model(&self) -> Option<&InForce> {
+        self.model.as_ref()
+    }
+
+    /// What it says of the ratings around one.
+    pub fn group(&self) -> Option<&GroupModel> {
+        self.model.as_ref()?.model().weights().group.as_ref()
+    }
+
+    /// The model's version; zeros where there is none.
+    pub fn model_version(&self) -> Version {
+        self.model.as_ref().map_or_else(Version::default, |model| model.model().version())
     }
 
     /// The files.

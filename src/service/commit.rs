@@ -11,16 +11,21 @@ use super::render;
 use super::spares::Kept;
 use super::worker::{Judged, JudgedBatch, NewRating};
 use super::{ServiceError, Shared, references, write};
+use crate::catalogue::{FeatureId, builtin as f};
 use crate::features::case::{EarlierRating, rating_fingerprint};
 use crate::hashed::HashedMap;
 use crate::log::entry::{
     ActivationEntry, Evidence, RatingEntry, RatingFlags, RevisionEntry, RevisionSource, Subject,
 };
 use crate::log::{EncodedRecord, Entry, Log};
+use crate::lookback::{Entrant, Finding, Link, Look};
 use crate::metrics::Stage;
+use crate::models::sigmoid;
 use crate::observation::FormerNames;
 use crate::policy::BudgetDecision;
-use crate::scoring::{Engine, Ruling, Spare};
+use crate::scoring::{
+    Desk, Engine, Judgement, Observed, Ruling, Spare, group_feature, group_reasons, rethink,
+};
 use crate::time::Instant;
 use crate::verdict::{Contribution, VerdictBody};
 use crate::version::Version;
@@ -110,13 +115,23 @@ pub struct Committer {
     output: Option<Box<dyn Output>>,
     group: Group,
     next_sequence: u64,
+    /// Versions of the rules and of the model that the log says are in force.
+    logged: [Option<Version>; 2],
+    findings: Vec<Finding>,
+    desk: Desk,
 }
 
 impl Committer {
-    /// A committer that goes on after the log's last entry.
-    pub fn new(shared: Arc<Shared>, output: Option<Box<dyn Output>>) -> Self {
+    /// A committer that goes on after the log's last entry. `logged` are the versions of the rules and of
+    /// the model that the log says are in force.
+    pub fn new(
+        shared: Arc<Shared>,
+        output: Option<Box<dyn Output>>,
+        logged: [Option<Version>; 2],
+    ) -> Self {
         let next_sequence = shared.log.head().next_sequence;
-        Self { shared, output, group: Group::default(), next_sequence }
+        let (group, findings, desk) = (Group::default(), Vec::new(), Desk::default());
+        Self { shared, output, group, next_sequence, logged, findings, desk }
     }
 
     /// Runs until the sealer is gone and all that it handed on is answered.
@@ -177,19 +192,30 @@ impl Committer {
     }
 
     fn activate(&mut self, ruling: Arc<Ruling>, at: Instant) {
-        let entry = ActivationEntry {
-            subject: Subject::Rules,
-            version: ruling.version(),
-            files: ruling.sources().iter().map(|s| (s.name.clone(), s.text.clone().into_bytes())).collect(),
-            at,
-            by: "operator".to_owned(),
-        };
+        let rules = || ruling.sources().iter().map(|s| (s.name.clone(), s.text.clone().into_bytes())).collect();
+        let model = || ruling.model().map_or_else(Vec::new, |model| model.model().files().to_vec());
+        if self.logged[0] != Some(ruling.version()) {
+            self.log_activation(Subject::Rules, ruling.version(), rules(), at);
+        }
+        if self.logged[1].unwrap_or_default() != ruling.model_version() {
+            self.log_activation(Subject::Model, ruling.model_version(), model(), at);
+        }
+        self.logged = [Some(ruling.version()), Some(ruling.model_version())];
+        // What follows in this group may have to be explained by it already.
+        write(&self.shared.archive).activate(ruling);
+    }
+
+    fn log_activation(
+        &mut self,
+        subject: Subject,
+        version: Version,
+        files: Vec<(String, Vec<u8>)>,
+        at: Instant,
+    ) {
+        let entry = ActivationEntry { subject, version, files, at, by: "operator".to_owned() };
         let record = entry.encode();
         let sequence = self.push(record, Entry::Activation(entry));
-        // What follows in this group may have to be explained by it already.
-        let mut archive = write(&self.shared.archive);
-        archive.note(ruling.version(), sequence);
-        archive.activate(ruling);
+        write(&self.shared.archive).note(version, sequence);
     }
 
     fn warmed(&mut self, version: Version, at: Instant) {
@@ -209,13 +235,26 @@ impl Committer {
 
     fn take_new(&mut self, new: NewRating) -> Result<(), ServiceError> {
         let NewRating {
-            mut entry, mut record, mut body, former, earlier, hold_earlier, ruling, reply, ..
+            mut entry,
+            mut record,
+            mut body,
+            former,
+            observed,
+            mut hold_earlier,
+            ruling,
+            reply,
+            ..
         } = new;
         let at = entry.outcome.scored_at;
         let sequence = self.next_sequence;
-        let earlier = self.earlier_sequence(&entry, former.as_deref(), earlier)?;
+        let seen = self.group_of(sequence, &mut entry, &observed, &ruling);
+        let mut changed = false;
+        if let Some((_, Some(rethought))) = &seen {
+            hold_earlier = rethought.hold_earlier;
+            changed = true;
+        }
+        let earlier = self.earlier_sequence(&entry, former.as_deref(), observed.earlier)?;
         entry.supersedes_sequence = earlier;
-        let mut changed = earlier.is_some();
         let mut admit_instead = None;
         if entry.outcome.decision == Decision::Hold && entry.observation.is_bad() {
             match lock(&self.shared.folds).budget.offer(at, sequence, entry.outcome.risk) {
@@ -225,12 +264,14 @@ impl Committer {
                     entry.outcome.decision = Decision::Admit;
                     entry.outcome.reasons.push(policy_reason("hold-budget"));
                     entry.flags = entry.flags.with(RatingFlags::OVER_BUDGET).with(RatingFlags::SECOND_LOOK);
-                    body = render::rating(&entry, &ruling, &self.shared.appeals);
                     changed = true;
                 }
             }
         }
         if changed {
+            body = render::rating(&entry, &ruling, &self.shared.appeals);
+        }
+        if changed || earlier.is_some() {
             record = entry.encode(ruling.catalogue());
         }
         if let Some(output) = &mut self.output {
@@ -238,15 +279,73 @@ impl Committer {
         }
         let fingerprint = rating_fingerprint(&entry.observation.rating_id);
         self.group.ratings.insert(fingerprint, self.group.entries.len());
+        let held = entry.outcome.decision != Decision::Admit;
         self.push(record, Entry::Rating(entry));
         self.group.pending.push(Pending::Verdict { body, sequence, reply });
+        if let (Some(((entrant, look), _)), Some(group)) = (seen, ruling.group()) {
+            let mut findings = std::mem::take(&mut self.findings);
+            lock(&self.shared.folds).lookback.join(entrant, &look, held, &mut &*group, &mut findings);
+            for finding in findings.drain(..) {
+                self.revise_found(&finding, &ruling, at)?;
+            }
+            self.findings = findings;
+        }
         if let (Some(earlier), Some(code)) = (earlier, hold_earlier) {
-            self.revise(earlier, Decision::Hold, RevisionSource::Contest, code, at)?;
+            let why = Why { suspicion: Some(Suspicion::Duplicate), ..Why::of(code) };
+            self.revise(earlier, Decision::Hold, RevisionSource::Contest, why, at)?;
         }
         if let Some(other) = admit_instead {
-            self.revise(other, Decision::Admit, RevisionSource::Lapse, "hold-budget", at)?;
+            self.revise(other, Decision::Admit, RevisionSource::Lapse, Why::of("hold-budget"), at)?;
         }
         Ok(())
+    }
+
+    /// What the ratings around a new one say of it; where that makes odds, it is judged again.
+    fn group_of(
+        &mut self,
+        sequence: u64,
+        entry: &mut RatingEntry,
+        observed: &Observed,
+        ruling: &Ruling,
+    ) -> Option<((Entrant, Look), Option<Judgement>)> {
+        let group = ruling.group()?;
+        let own = entry.features.float(f::MODEL_LOGIT)?;
+        let mut entrant = Entrant::new(sequence, &entry.observation, &entry.features, own);
+        let look = lock(&self.shared.folds).lookback.look(&mut entrant, &mut &*group);
+        let at = entry.outcome.scored_at;
+        let RatingEntry { observation, features, .. } = entry;
+        let again = rethink(ruling, observation, features, observed, at, &look, &mut self.desk);
+        if let Some(again) = &again {
+            entry.outcome = again.outcome.clone();
+            entry.flags = match again.second_look {
+                true => RatingFlags::SECOND_LOOK,
+                false => RatingFlags::default(),
+            };
+        }
+        Some(((entrant, look), again))
+    }
+
+    /// Holds an earlier rating on what a later one told of it.
+    fn revise_found(
+        &mut self,
+        finding: &Finding,
+        ruling: &Ruling,
+        at: Instant,
+    ) -> Result<(), ServiceError> {
+        let around = finding.look.logit - self.own_logit(finding.sequence)?.unwrap_or(finding.look.logit);
+        let mut reasons = vec![policy_reason("look-back")];
+        reasons.extend(group_reasons(&finding.look, around, ruling.catalogue()));
+        let figures = Link::ALL
+            .into_iter()
+            .map(|link| (group_feature(link), finding.look.suspects[link as usize]))
+            .filter(|&(_, count)| count > 0)
+            .collect();
+        let why = Why { reasons, figures, risk: Some(sigmoid(finding.look.logit) as f32), suspicion: None };
+        self.revise(finding.sequence, Decision::Hold, RevisionSource::LookBack, why, at)
+    }
+
+    fn own_logit(&self, sequence: u64) -> Result<Option<f64>, ServiceError> {
+        Ok(self.entry_at(sequence)?.and_then(|entry| entry.features.float(f::MODEL_LOGIT)))
     }
 
     /// Where the earlier rating stands that this one shares its occasion with, or says that it revises.
@@ -322,7 +421,7 @@ impl Committer {
         sequence: u64,
         mut decision: Decision,
         mut source: RevisionSource,
-        code: &'static str,
+        why: Why,
         at: Instant,
     ) -> Result<(), ServiceError> {
         // What somebody still has to decide about is not erased; the rest stands as it is.
@@ -335,10 +434,11 @@ impl Committer {
             return Ok(());
         }
         let (number, previous) = (standing.revision + 1, standing.decision);
-        let mut reasons = vec![policy_reason(code)];
+        let Why { mut reasons, figures, risk, suspicion: named } = why;
+        let risk = risk.unwrap_or(rating.outcome.risk);
         let mut admit_instead = None;
         if is_budgeted(decision, source) && rating.observation.is_bad() {
-            match lock(&self.shared.folds).budget.offer(at, sequence, rating.outcome.risk) {
+            match lock(&self.shared.folds).budget.offer(at, sequence, risk) {
                 BudgetDecision::Keep => {}
                 BudgetDecision::AdmitOther(other) => admit_instead = Some(other),
                 BudgetDecision::AdmitThis => {
@@ -351,8 +451,7 @@ impl Committer {
             lock(&self.shared.folds).budget.release(sequence);
         }
         reasons.extend(rating.outcome.reasons.iter().cloned());
-        // A machine holds an admitted rating for its case alone, which is what `duplicate` says.
-        let suspicion = (decision == Decision::Hold).then_some(Suspicion::Duplicate);
+        let suspicion = (decision == Decision::Hold).then(|| named.unwrap_or(by_stars(&rating)));
         let revision = RevisionEntry {
             rating: rating.public(),
             rating_sequence: sequence,
@@ -363,8 +462,9 @@ impl Committer {
             at,
             evidence: Some(Evidence {
                 suspicion: rating.outcome.suspicion.or(suspicion),
-                risk: rating.outcome.risk,
+                risk,
                 reasons,
+                figures,
                 nonce: Evidence::nonce(&rating.observation.digest, number),
             }),
         };
@@ -378,7 +478,7 @@ impl Committer {
         self.group.revised.insert(sequence, Standing { revision: number, decision, by_person: false });
         self.group.pending.extend(body.map(|body| Pending::Revision { body, sequence: place }));
         match admit_instead {
-            Some(other) => self.revise(other, Decision::Admit, RevisionSource::Lapse, "hold-budget", at),
+            Some(other) => self.revise(other, Decision::Admit, RevisionSource::Lapse, Why::of("hold-budget"), at),
             None => Ok(()),
         }
     }
@@ -409,7 +509,7 @@ impl Committer {
     fn lapse(&mut self, now: Instant) -> Result<(), ServiceError> {
         let due: Vec<u64> = lock(&self.shared.folds).pending.due(now).collect();
         for sequence in due {
-            self.revise(sequence, Decision::Admit, RevisionSource::Lapse, "hold-lapsed", now)?;
+            self.revise(sequence, Decision::Admit, RevisionSource::Lapse, Why::of("hold-lapsed"), now)?;
         }
         Ok(())
     }
@@ -487,6 +587,31 @@ impl Committer {
             }
         }
         Ok(())
+    }
+}
+
+/// Why a decision is revised.
+#[derive(Default)]
+struct Why {
+    reasons: Vec<Contribution>,
+    /// What the reasons' sentences say beside the rating's own features.
+    figures: Vec<(FeatureId, u32)>,
+    /// The risk as it is seen now; `None` leaves it.
+    risk: Option<f32>,
+    /// What it is suspected of, if it was of nothing before.
+    suspicion: Option<Suspicion>,
+}
+
+impl Why {
+    fn of(code: &'static str) -> Self {
+        Self { reasons: vec![policy_reason(code)], ..Self::default() }
+    }
+}
+
+fn by_stars(rating: &RatingEntry) -> Suspicion {
+    match rating.observation.is_bad() {
+        true => Suspicion::MaliciousReview,
+        false => Suspicion::PaddedPraise,
     }
 }
 

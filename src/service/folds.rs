@@ -1,9 +1,12 @@
 //! What the committer folds from the entries that it appends: pending holds, the budget.
 
 use super::references::{Collector, calendar_of};
+use crate::catalogue::builtin as f;
 use crate::date::UtcOffset;
 use crate::log::Entry;
 use crate::log::entry::{RevisionEntry, RevisionSource};
+use crate::lookback::{Entrant, Lookback};
+use crate::models::GroupModel;
 use crate::policy::{Budget, Pending};
 use crate::wire::Decision;
 
@@ -16,6 +19,8 @@ pub struct Folds {
     pub budget: Budget,
     /// Bad ratings since the service started.
     pub bad_ratings: u64,
+    /// What is known of the ratings around each of the last days.
+    pub lookback: Lookback,
     /// Where days begin.
     pub offset: UtcOffset,
     /// Reference tables on their way: their holidays make the calendar of the holds from there on.
@@ -47,8 +52,17 @@ impl Folds {
         }
     }
 
-    /// Folds an entry that an earlier process appended.
-    pub fn replay(&mut self, sequence: u64, entry: &Entry) {
+    /// Folds an entry that an earlier process appended, with the group model that was in force then.
+    pub fn replay(&mut self, sequence: u64, entry: &Entry, group: Option<&GroupModel>) {
+        if let (Entry::Rating(rating), Some(mut group)) = (entry, group)
+            && let Some(own) = rating.features.float(f::MODEL_LOGIT)
+        {
+            let mut entrant = Entrant::new(sequence, &rating.observation, &rating.features, own);
+            let look = self.lookback.look(&mut entrant, &mut group);
+            let held = rating.outcome.decision != Decision::Admit;
+            // What it found stands in the log already.
+            self.lookback.join(entrant, &look, held, &mut group, &mut Vec::new());
+        }
         match entry {
             Entry::Rating(rating)
                 if rating.outcome.decision == Decision::Hold && rating.observation.is_bad() =>

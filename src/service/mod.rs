@@ -64,7 +64,7 @@ pub use queries::Page;
 pub use rebuild::Rebuild;
 pub use references::ReferenceOrigin;
 pub use render::{features as feature_values, grouped};
-pub use rules::RulesOrigin;
+pub use rules::{ModelOrigin, RulesOrigin};
 pub use snapshot::SnapshotPolicy;
 pub use warm::Handoff;
 pub use worker::{Submission, Turn};
@@ -106,6 +106,10 @@ pub struct Options {
     pub data: PathBuf,
     /// Where the rules come from.
     pub rules: RulesOrigin,
+    /// Where the model comes from.
+    pub model: ModelOrigin,
+    /// Most ratings that the look-back remembers, at about 300 bytes each.
+    pub lookback_ratings: usize,
     /// Where the reference tables come from.
     pub references: ReferenceOrigin,
     /// What `now` is.
@@ -151,6 +155,8 @@ impl Options {
     pub fn new(data: PathBuf, metrics: Arc<Metrics>) -> Self {
         Self {
             references: ReferenceOrigin::find(None, &data),
+            model: ModelOrigin::None,
+            lookback_ratings: 500_000,
             data,
             rules: RulesOrigin::Shipped,
             clock: Clock::Wall,

@@ -24,6 +24,7 @@ use super::{
 };
 use crate::features::reference::ReferenceErrors;
 use crate::log::{self, EmbeddedLog, Log, LogError, LogOptions};
+use crate::models::ModelError;
 use crate::pseudonym::{KeyError, Keyring};
 use crate::rules::SourceError;
 use crate::scoring::{Preparer, Ruling, RulingError};
@@ -39,6 +40,8 @@ pub enum ServiceError {
     Source(SourceError),
     /// The rule files are wrong.
     Rules(RulingError),
+    /// The model cannot be read, or does not go with the rule files.
+    Model(ModelError),
     /// The reference tables are wrong.
     Reference(ReferenceErrors),
     /// The log.
@@ -61,6 +64,7 @@ impl fmt::Display for ServiceError {
             Self::Key(e) => e.fmt(f),
             Self::Source(e) => e.fmt(f),
             Self::Rules(e) => e.fmt(f),
+            Self::Model(e) => e.fmt(f),
             Self::Reference(e) => e.fmt(f),
             Self::Log(e) => e.fmt(f),
             Self::Vault(e) => e.fmt(f),
@@ -88,7 +92,7 @@ macro_rules! from {
 }
 
 from!(
-    KeyError => Key, SourceError => Source, RulingError => Rules, ReferenceErrors => Reference,
+    KeyError => Key, ModelError => Model, SourceError => Source, RulingError => Rules, ReferenceErrors => Reference,
     LogError => Log, VaultError => Vault,
     std::io::Error => Output,
 );
@@ -101,7 +105,8 @@ impl Service {
     /// Keys, rules, log or vault cannot be used; each error says what to do.
     pub fn open(mut options: Options) -> Result<Self, ServiceError> {
         std::fs::create_dir_all(&options.data)?;
-        let ruling = Arc::new(Ruling::load(options.rules.sources()?)?);
+        let model = options.model.read()?;
+        let ruling = Arc::new(Ruling::load(options.rules.sources()?)?.with_model(model)?);
         let log = EmbeddedLog::open(
             &log::directory(&options.data),
             LogOptions { segment_bytes: options.segment_bytes },
@@ -117,8 +122,10 @@ impl Service {
 
         let snapshots = Snapshots::new(&options);
         let rebuilt = rebuild(&log, &ruling, &mut options, snapshots.as_ref())?;
-        let Restored { mut engine, folds, statistics, mut archive, tables: logged, .. } = rebuilt;
-        let activate = archive.current().map(|r| r.version()) != Some(ruling.version());
+        let Restored { mut engine, folds, statistics, mut archive, tables: logged_tables, .. } = rebuilt;
+        let logged = [archive.current().map(|ruling| ruling.version()), archive.model_version()];
+        let activate =
+            logged[0] != Some(ruling.version()) || logged[1].unwrap_or_default() != ruling.model_version();
         if activate {
             engine.activate(Arc::clone(&ruling));
         }
@@ -136,16 +143,16 @@ impl Service {
             }
         }
         let asked = Mutex::new(ruling.version());
-        let tables = match (options.references.read(&keyring, options.offset), logged, options.clock) {
+        let tables = match (options.references.read(&keyring, options.offset), logged_tables, options.clock) {
             // A service that was restarted at night goes on with the tables that it had.
             (Err(errors), Some(_), Clock::Wall) => {
                 options.metrics.reference_reload_failures.inc();
                 tracing::error!("the reference tables that the log has stay in force: {errors}");
                 None
             }
-            (tables, ..) => tables?.filter(|tables| Some(tables.version()) != logged).map(Arc::new),
+            (tables, ..) => tables?.filter(|tables| Some(tables.version()) != logged_tables).map(Arc::new),
         };
-        let asked_references = Mutex::new(tables.as_ref().map(|tables| tables.version()).or(logged));
+        let asked_references = Mutex::new(tables.as_ref().map(|tables| tables.version()).or(logged_tables));
         if let Some(tables) = &tables {
             engine.set_references(Arc::clone(tables));
         }
@@ -201,7 +208,7 @@ impl Service {
         }
         let (sealed, to_commit) = channel();
         let sealer = thread_of("sealer", &shared, move |shared| seal::run(shared, &sealed))?;
-        let committer = Committer::new(Arc::clone(&shared), options.output);
+        let committer = Committer::new(Arc::clone(&shared), options.output, logged);
         let committer = thread_of("committer", &shared, move |_| committer.run(&to_commit))?;
         let mut workers = Vec::new();
         for i in 0..options.threads.max(1) {

@@ -18,6 +18,7 @@ use super::{Folds, Options, ServiceError, warm};
 use crate::date::UtcOffset;
 use crate::features::reference::References;
 use crate::log::entry::Subject;
+use crate::lookback::Lookback;
 use crate::log::{EmbeddedLog, Entry, Log, LogError};
 use crate::policy::{Budget, Pending};
 use crate::scoring::{self, Engine, Prepared, Ruling};
@@ -103,6 +104,7 @@ fn from_nothing(ruling: &Arc<Ruling>, options: &Options) -> Restored {
             pending: Pending::new(options.calendar.clone(), options.lapse),
             budget: Budget::new(options.bad_holds_per_day, options.offset),
             bad_ratings: 0,
+            lookback: Lookback::new(options.lookback_ratings),
             offset: options.offset,
             tables: Collector::default(),
             tables_at: Vec::new(),
@@ -215,7 +217,8 @@ fn fold_all(
     for (position, piece) in read {
         let mut steps = Vec::with_capacity(piece.len());
         for (sequence, entry) in piece {
-            folds.replay(sequence, &entry);
+            let group = archive.current().and_then(|ruling| ruling.group());
+            folds.replay(sequence, &entry, group);
             statistics.apply(&Counted::of(sequence, &entry));
             match entry {
                 Entry::Rating(rating) => {

@@ -6,7 +6,7 @@ use crate::catalogue::{Catalogue, FeatureVector};
 use crate::log::entry::{RatingEntry, RevisionEntry};
 use crate::observation::Observation;
 use crate::policy;
-use crate::rules::RuleSet;
+use crate::rules::{self, RuleSet};
 use crate::scoring::Ruling;
 use crate::verdict::{Contribution, Reason, Verdict, VerdictBody, rounded};
 use crate::wire::{Decision, ReasonSource};
@@ -72,6 +72,12 @@ pub fn revision(
 ) -> VerdictBody {
     let o = &rating.observation;
     let evidence = revision.evidence.as_ref();
+    let mut features = rating.features.clone();
+    for &(id, figure) in evidence.map_or(&[][..], |e| &e.figures) {
+        if id.index() < features.len() {
+            features.set_int(id, i64::from(figure));
+        }
+    }
     VerdictBody::render(&Verdict {
         rating_id: &o.rating_id,
         revision: revision.revision,
@@ -80,7 +86,7 @@ pub fn revision(
         suspicion: evidence.and_then(|e| e.suspicion),
         risk: evidence.map_or(0.0, |e| rounded(e.risk)),
         reasons: evidence.map_or_else(Vec::new, |e| {
-            reasons(&e.reasons, &rating.features, ruling.rules(), ruling.catalogue())
+            reasons(&e.reasons, &features, ruling.rules(), ruling.catalogue())
         }),
         campaign: None,
         rules: rating.outcome.rules,
@@ -102,13 +108,13 @@ fn appeal(decision: Decision, o: &Observation, appeals: &AppealKey) -> Option<St
 fn reasons<'a>(
     contributions: &'a [Contribution],
     features: &FeatureVector,
-    rules: &RuleSet,
+    rule_set: &RuleSet,
     catalogue: &Catalogue,
 ) -> Vec<Reason<'a>> {
     contributions
         .iter()
         .map(|contribution| {
-            let (text, text_en) = sentence(contribution, features, rules, catalogue);
+            let (text, text_en) = sentence(contribution, features, rule_set, catalogue);
             Reason {
                 code: &contribution.code,
                 source: contribution.source,
@@ -123,13 +129,14 @@ fn reasons<'a>(
 fn sentence(
     contribution: &Contribution,
     features: &FeatureVector,
-    rules: &RuleSet,
+    rule_set: &RuleSet,
     catalogue: &Catalogue,
 ) -> (String, String) {
     let code = contribution.code.as_str();
     let known = match contribution.source {
         ReasonSource::Policy => policy::text(code).map(|(zh, en)| (zh.to_owned(), en.to_owned())),
-        _ => rules.find(code).map(|rule| rules.why(rule, features, catalogue)),
+        ReasonSource::Model => catalogue.find(code).map(|id| rules::value_sentence(id, features, catalogue)),
+        _ => rule_set.find(code).map(|rule| rule_set.why(rule, features, catalogue)),
     };
     // A reason whose text is gone still says what it was.
     known.unwrap_or_else(|| (format!("依据 {code}"), format!("by {code}")))

@@ -16,6 +16,7 @@ use super::rules::Archive;
 use super::{Folds, Options, Shared};
 use crate::features::reference::References;
 use crate::log::{Entry, Head, Log, LogError, Snapshot, SnapshotWriter};
+use crate::lookback::Lookback;
 use crate::policy::{Budget, BudgetState, Held, Pending};
 use crate::scoring::Engine;
 use crate::statistics::{Settings, Statistics};
@@ -198,6 +199,10 @@ impl Snapshots {
         let holds = (folds.pending.all(), folds.budget.state());
         writer
             .section("holds", |out| postcard::to_io(&holds, out).map(drop).map_err(std::io::Error::other))?;
+        let lookback = &folds.lookback;
+        writer.section("lookback", |out| {
+            postcard::to_io(lookback, out).map(drop).map_err(std::io::Error::other)
+        })?;
         let path = writer.finish(self.policy.kept)?;
         Ok(path.metadata().map_or(0, |metadata| metadata.len()))
     }
@@ -266,11 +271,13 @@ impl Snapshots {
             Statistics::restore(section("statistics")?, settings).map_err(|error| error.to_string())?;
         let (held, budget): (Vec<(u64, Held)>, BudgetState) =
             postcard::from_bytes(section("holds")?).map_err(|_| DAMAGED)?;
+        let lookback: Lookback = postcard::from_bytes(section("lookback")?).map_err(|_| DAMAGED)?;
         let calendar = calendar.unwrap_or_else(|| options.calendar.clone());
         let folds = Folds {
             pending: Pending::restore(calendar, options.lapse, held),
             budget: Budget::restore(options.bad_holds_per_day, options.offset, budget).ok_or(DAMAGED)?,
             bad_ratings: 0,
+            lookback,
             offset: options.offset,
             tables: collector,
             tables_at: meta.tables,
@@ -307,6 +314,7 @@ fn settings_of(options: &Options) -> [u8; 32] {
         &options.calendar,
         options.lapse,
         options.bad_holds_per_day,
+        options.lookback_ratings,
         statistics_settings(options),
     );
     *blake3::hash(format!("{settings:?}").as_bytes()).as_bytes()

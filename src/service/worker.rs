@@ -18,15 +18,13 @@ use super::past::LogPast;
 use super::render;
 use super::spares::Kept;
 use super::warm::{self, Handoff, Tail};
-use crate::features::case::EarlierRating;
 use crate::features::reference::References;
 use crate::log::EncodedRecord;
 use crate::log::entry::{RatingEntry, RatingFlags};
 use crate::metrics::Stage;
 use crate::observation::FormerNames;
 use crate::rating::{ErrorCode, RatingError};
-use crate::rules::Assessment;
-use crate::scoring::{Engine, Observed, Prepared, Ruling, judge};
+use crate::scoring::{Desk, Engine, Observed, Prepared, Ruling, judge};
 use crate::time::{Instant, MINUTE_MS};
 use crate::verdict::VerdictBody;
 use crate::version::Version;
@@ -94,8 +92,8 @@ pub struct NewRating {
     pub comment: Option<crate::pseudonym::Comment>,
     /// What its identifiers were called before the last rotation of the keys.
     pub former: Option<Box<FormerNames>>,
-    /// The rating that stood for its occasion before.
-    pub earlier: Option<EarlierRating>,
+    /// What state found besides the features.
+    pub observed: Observed,
     /// Code of the revision that holds that one.
     pub hold_earlier: Option<&'static str>,
     /// The rules it was judged by.
@@ -181,7 +179,7 @@ struct Seen {
 
 /// Runs until the queue is closed and empty.
 pub fn run(shared: &Shared) {
-    let mut assessment = Assessment::default();
+    let mut desk = Desk::default();
     while let Some(Batch { number, submissions, waited }) = shared.intake.next_batch() {
         let began = std::time::Instant::now();
         shared.metrics.latency(Stage::Queue, waited);
@@ -198,7 +196,7 @@ pub fn run(shared: &Shared) {
             (place, copy_if_due(shared, &sequencer.engine))
         });
         let judged =
-            steps.into_iter().map(|step| finish(shared, step, &mut spares, &mut assessment)).collect();
+            steps.into_iter().map(|step| finish(shared, step, &mut spares, &mut desk)).collect();
         hand_over(shared, place, judged, began, Vec::new());
     }
 }
@@ -269,7 +267,7 @@ pub fn arrive(shared: &Shared, line: Bytes, reply: Reply) -> Option<Turn<'_>> {
 
 thread_local! {
     /// Room to judge in, for threads that serve calls.
-    static ASSESSMENT: RefCell<Assessment> = RefCell::default();
+    static DESK: RefCell<Desk> = RefCell::default();
 }
 
 /// Takes what has arrived through steps (b) and (c) on this thread, unless another is at it.
@@ -293,7 +291,7 @@ fn score_arrivals(shared: &Shared) {
         });
         drop(scoring);
         let mut spares = shared.spares.take(steps.len());
-        let judged = ASSESSMENT.with_borrow_mut(|room| {
+        let judged = DESK.with_borrow_mut(|room| {
             steps.into_iter().map(|step| finish(shared, step, &mut spares, room)).collect()
         });
         shared.spares.give(spares);
@@ -316,14 +314,14 @@ pub fn go_ahead(shared: &Shared, submission: Submission) -> Result<(), Submissio
     }
     let now = shared.clock.now();
     // It is no rating, so it needs no memory of one.
-    let (mut spares, mut assessment) = (Kept::default(), Assessment::default());
+    let (mut spares, mut desk) = (Kept::default(), Desk::default());
     let mut step = [prepare(shared, submission, &mut spares, shared.feature_count(), now)];
     let (place, copied) = shared.turnstile.join(|sequencer| {
         let place = Place::new(shared, sequencer);
         observe(shared, sequencer, &mut step, now);
         (place, copy_if_due(shared, &sequencer.engine))
     });
-    let judged = step.map(|step| finish(shared, step, &mut spares, &mut assessment)).into();
+    let judged = step.map(|step| finish(shared, step, &mut spares, &mut desk)).into();
     let (judged_at, arrived) = (std::time::Instant::now(), Vec::new());
     place.fill(JudgedBatch { judged, judged_at, arrived, passed_gate: 1, copied });
     Ok(())
@@ -467,7 +465,7 @@ fn observe_run(shared: &Shared, sequencer: &mut Sequencer, steps: &mut [Step], n
     }
 }
 
-fn finish(shared: &Shared, step: Step, spares: &mut Kept, assessment: &mut Assessment) -> Judged {
+fn finish(shared: &Shared, step: Step, spares: &mut Kept, desk: &mut Desk) -> Judged {
     match step {
         Step::Ready(judged) => judged,
         Step::Activate(ruling, at) => Judged::Activated(ruling, at),
@@ -475,8 +473,8 @@ fn finish(shared: &Shared, step: Step, spares: &mut Kept, assessment: &mut Asses
         Step::Handoff(_) => Judged::Nothing,
         Step::Rating { reply, seen: None, .. } => Judged::Done { answer: Answer::Stopping, reply },
         Step::Rating { prepared, reply, seen: Some(Seen { observed, ruling, at }) } => {
-            let Prepared { observation, comment, features, former, .. } = prepared;
-            let judgement = judge(&ruling, &observation, &features, &observed, at, assessment);
+            let Prepared { observation, comment, mut features, former, .. } = prepared;
+            let judgement = judge(&ruling, &observation, &mut features, &observed, at, desk);
             let flags = match judgement.second_look {
                 true => RatingFlags::SECOND_LOOK,
                 false => RatingFlags::default(),
@@ -492,14 +490,14 @@ fn finish(shared: &Shared, step: Step, spares: &mut Kept, assessment: &mut Asses
             });
             let body = render::rating_in(spares.buffer(), &entry, &ruling, &shared.appeals);
             let record = entry.encode_in(spares.buffer(), ruling.catalogue());
-            let (earlier, hold_earlier) = (observed.earlier, judgement.hold_earlier);
+            let hold_earlier = judgement.hold_earlier;
             Judged::New(NewRating {
                 entry,
                 record,
                 body,
                 comment,
                 former,
-                earlier,
+                observed,
                 hold_earlier,
                 ruling,
                 reply,

@@ -3,6 +3,7 @@
 use super::super::codec::{DecodeError, Fields, put_varint, put_zigzag};
 use super::super::entry::{Evidence, RevisionEntry, RevisionSource};
 use super::rating::{put_public as put_rating, put_reasons, take_public as take_rating, take_reasons};
+use crate::catalogue::FeatureId;
 use crate::time::Instant;
 use crate::wire::{Decision, Suspicion};
 
@@ -22,6 +23,11 @@ pub fn put_evidence(out: &mut Vec<u8>, evidence: &Evidence) {
     out.push(evidence.suspicion.map_or(NO_SUSPICION, |suspicion| suspicion as u8));
     out.extend_from_slice(&evidence.risk.to_le_bytes());
     put_reasons(out, &evidence.reasons);
+    put_varint(out, evidence.figures.len() as u64);
+    for (id, figure) in &evidence.figures {
+        put_varint(out, u64::from(id.0));
+        put_varint(out, u64::from(*figure));
+    }
 }
 
 /// The entry from its two parts; `erasable` is empty where there is no evidence.
@@ -47,7 +53,15 @@ fn evidence(bytes: &[u8]) -> Result<Evidence, DecodeError> {
     let suspicion = fields.variant("suspicion", |index| {
         if index == NO_SUSPICION { Some(None) } else { Suspicion::from_index(index).map(Some) }
     })?;
-    let evidence = Evidence { nonce, suspicion, risk: fields.f32("risk")?, reasons: take_reasons(fields)? };
+    let (risk, reasons) = (fields.f32("risk")?, take_reasons(fields)?);
+    let count = fields.count("figures")?;
+    let figure = |_| {
+        let id = fields.varint32("figures.feature")?;
+        let problem = DecodeError { field: "figures.feature", problem: "is no feature" };
+        Ok((FeatureId(u16::try_from(id).map_err(|_| problem)?), fields.varint32("figures.value")?))
+    };
+    let figures = (0..count).map(figure).collect::<Result<_, _>>()?;
+    let evidence = Evidence { nonce, suspicion, risk, reasons, figures };
     fields.end("erasable part")?;
     Ok(evidence)
 }
