@@ -194,4 +194,5 @@ rows! {
     GROUP_OFFICE_PROFILE "group.office_profile" Int, State, "ratings", "三日内同一办事机构且硬件配置相同的可疑评价数" / "Other suspect ratings of this office with like hardware within 3 days; known only where it matters", "三日内同一办事机构且硬件配置相同的可疑评价另有{value}条" / "{value} other suspect ratings of this office with like hardware within 3 days";
     GROUP_TARGET "group.target" Int, State, "ratings", "6小时内同一对象同类的可疑评价数" / "Other suspect ratings of this target within 6 h, as good or as bad; known only where it matters", "6小时内同一对象同类的可疑评价另有{value}条" / "{value} other suspect ratings of this target within 6 h, as good or as bad";
     GROUP_OFFICE "group.office" Int, State, "ratings", "6小时内同一办事机构同类的可疑评价数" / "Other suspect ratings of this office within 6 h, as good or as bad; known only where it matters", "6小时内同一办事机构同类的可疑评价另有{value}条" / "{value} other suspect ratings of this office within 6 h, as good or as bad";
+    GROUP_CAMPAIGN "group.campaign" Int, State, "", "所属可疑群组的编号（源自其首条评价）" / "Number of the campaign that it belongs to, from its first rating", "所属群组{value}" / "campaign {value}";
 }

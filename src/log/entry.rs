@@ -209,7 +209,7 @@ pub struct Evidence {
     /// Strongest first.
     pub reasons: Vec<Contribution>,
     /// What the reasons' sentences say beside the rating's own features, which are as they were.
-    pub figures: Vec<(FeatureId, u32)>,
+    pub figures: Vec<(FeatureId, u64)>,
     /// Key-derived bytes that nobody can guess, so that the hash of erased evidence tells nothing:
     /// [`Evidence::nonce`] of the rating's digest.
     pub nonce: [u8; 16],

@@ -169,7 +169,8 @@ impl Entrant {
             ],
             bad,
             settled: bad && o.is_matched_applicant(),
-            label: xxhash_rust::xxh3::xxh3_64(o.rating_id.as_bytes()).max(1),
+            // 48 bits: written out, twelve digits.
+            label: (xxhash_rust::xxh3::xxh3_64(o.rating_id.as_bytes()) >> 16).max(1),
             ..Member::default()
         })
     }

@@ -5,9 +5,11 @@ use serde::{Deserialize, Serialize};
 use super::ModelError;
 use crate::catalogue::{Catalogue, FeatureId, FeatureType, FeatureVector};
 
-/// Features that no model reads: a model that was trained on part of a month must not take the day for
+/// Whether no model reads a feature: one that was trained on part of a month must not take the day for
 /// evidence, and what models say is no news to them.
-const LEFT_OUT: &[&str] = &["timing.month_end_days", "model.logit"];
+fn is_left_out(name: &str) -> bool {
+    name == "timing.month_end_days" || name == "model.logit" || name.starts_with("group.")
+}
 
 /// One column.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -29,7 +31,7 @@ impl std::fmt::Display for Column {
 /// office is guilty.
 pub fn all(catalogue: &Catalogue) -> Vec<Column> {
     let mut columns = Vec::new();
-    for (_, feature) in catalogue.iter().filter(|(_, feature)| !LEFT_OUT.contains(&feature.name.as_str())) {
+    for (_, feature) in catalogue.iter().filter(|(_, feature)| !is_left_out(&feature.name)) {
         let column = |is| Column { feature: feature.name.clone(), is };
         match feature.kind {
             FeatureType::Bool | FeatureType::Int | FeatureType::Float => columns.push(column(None)),

@@ -84,6 +84,9 @@ pub fn rethink(
     for link in Link::ALL {
         features.set_int(group_feature(link), i64::from(look.suspects[link as usize]));
     }
+    if look.campaign != 0 {
+        features.set_int(f::GROUP_CAMPAIGN, look.campaign as i64);
+    }
     evidence.learned = Some(learned(ruling, model, &reading, features, facts.bad, Some(look), desk));
     Some(judgement(ruling, &evidence, &facts, scored_at))
 }

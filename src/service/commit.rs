@@ -337,8 +337,9 @@ impl Committer {
         reasons.extend(group_reasons(&finding.look, around, ruling.catalogue()));
         let figures = Link::ALL
             .into_iter()
-            .map(|link| (group_feature(link), finding.look.suspects[link as usize]))
-            .filter(|&(_, count)| count > 0)
+            .map(|link| (group_feature(link), u64::from(finding.look.suspects[link as usize])))
+            .chain([(f::GROUP_CAMPAIGN, finding.look.campaign)])
+            .filter(|&(_, figure)| figure > 0)
             .collect();
         let why = Why { reasons, figures, risk: Some(sigmoid(finding.look.logit) as f32), suspicion: None };
         self.revise(finding.sequence, Decision::Hold, RevisionSource::LookBack, why, at)
@@ -595,7 +596,7 @@ impl Committer {
 struct Why {
     reasons: Vec<Contribution>,
     /// What the reasons' sentences say beside the rating's own features.
-    figures: Vec<(FeatureId, u32)>,
+    figures: Vec<(FeatureId, u64)>,
     /// The risk as it is seen now; `None` leaves it.
     risk: Option<f32>,
     /// What it is suspected of, if it was of nothing before.

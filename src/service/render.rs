@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use crate::catalogue::{Catalogue, FeatureVector};
+use crate::catalogue::{Catalogue, FeatureVector, builtin as f};
 use crate::log::entry::{RatingEntry, RevisionEntry};
 use crate::observation::Observation;
 use crate::policy;
@@ -45,6 +45,7 @@ pub fn rating(entry: &RatingEntry, ruling: &Ruling, appeals: &AppealKey) -> Verd
 pub fn rating_in(buffer: Vec<u8>, entry: &RatingEntry, ruling: &Ruling, appeals: &AppealKey) -> VerdictBody {
     let outcome = &entry.outcome;
     let o = &entry.observation;
+    let campaign = campaign(&entry.features);
     let verdict = Verdict {
         rating_id: &o.rating_id,
         revision: 0,
@@ -53,7 +54,7 @@ pub fn rating_in(buffer: Vec<u8>, entry: &RatingEntry, ruling: &Ruling, appeals:
         suspicion: outcome.suspicion,
         risk: rounded(outcome.risk),
         reasons: reasons(&outcome.reasons, &entry.features, ruling.rules(), ruling.catalogue()),
-        campaign: None,
+        campaign: campaign.as_deref(),
         rules: outcome.rules,
         model: outcome.model,
         scored_at: outcome.scored_at,
@@ -75,9 +76,10 @@ pub fn revision(
     let mut features = rating.features.clone();
     for &(id, figure) in evidence.map_or(&[][..], |e| &e.figures) {
         if id.index() < features.len() {
-            features.set_int(id, i64::from(figure));
+            features.set_int(id, figure as i64);
         }
     }
+    let campaign = campaign(&features);
     VerdictBody::render(&Verdict {
         rating_id: &o.rating_id,
         revision: revision.revision,
@@ -88,13 +90,18 @@ pub fn revision(
         reasons: evidence.map_or_else(Vec::new, |e| {
             reasons(&e.reasons, &features, ruling.rules(), ruling.catalogue())
         }),
-        campaign: None,
+        campaign: campaign.as_deref(),
         rules: rating.outcome.rules,
         model: rating.outcome.model,
         scored_at: revision.at,
         warnings: &[],
         appeal: appeal(revision.decision, o, appeals),
     })
+}
+
+/// The id of the campaign that a rating belongs to, if it does.
+fn campaign(features: &FeatureVector) -> Option<String> {
+    features.int(f::GROUP_CAMPAIGN).map(|number| format!("C{number:012X}"))
 }
 
 fn handling(o: &Observation) -> Option<&'static str> {

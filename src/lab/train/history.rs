@@ -15,7 +15,7 @@ use crate::models::columns::{Column, Columns, all};
 use crate::policy;
 use crate::pseudonym::Keyring;
 use crate::scoring::{Desk, Engine, Observed, Prepared, Preparer, Ruling, weigh};
-use crate::time::Instant;
+use crate::time::{DAY_MS, Instant};
 use crate::wire::Origin;
 
 /// Ratings that are taken through the path together.
@@ -175,8 +175,11 @@ fn row(
     let o = &prepared.observation;
     let at: Instant = observed.watermark;
     let (evidence, facts) = weigh(ruling, o, &prepared.features, observed, at, desk);
+    // By office and by two days: what judges a rating has seen its office on other days, as a model in
+    // service has, and not the day's campaigns.
     let office = crate::lookback::keys_of(o)[crate::lookback::Link::Office as usize];
-    let fold = ((office >> 7) % u64::from(folds)) as u8;
+    let block = o.submitted_at.ms().div_euclid(2 * DAY_MS) as u64;
+    let fold = ((office >> 7).wrapping_add(block) % u64::from(folds)) as u8;
     Row {
         label: labels.of(&o.rating_id),
         rules: policy::lead(&evidence, &facts, ruling.thresholds()).logit,

@@ -5,7 +5,7 @@
 //! labels  ────────────────────────────────────────────▲────────────────────────▲───────────────────────────────▲
 //! ```
 //!
-//! The history is cut into folds by office. Whatever is judged for a threshold, a scale or the next step
+//! The history is cut into folds by office and days. Whatever is judged for a threshold, a scale or the next step
 //! is judged by what was learnt from the other folds, so that nothing is taken for better than it is.
 
 mod around;
@@ -28,7 +28,7 @@ use crate::models::{Bars, GroupModel, Manifest, Metrics, Model, ModelError, Plat
 use crate::scoring::Ruling;
 
 /// Folds that the history is cut into.
-const FOLDS: u8 = 3;
+const FOLDS: u8 = 4;
 /// Runs through the look-back, each with what the one before taught.
 const ROUNDS: usize = 3;
 /// No rating of less risk is held, whatever the budget allows.

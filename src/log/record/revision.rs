@@ -26,7 +26,7 @@ pub fn put_evidence(out: &mut Vec<u8>, evidence: &Evidence) {
     put_varint(out, evidence.figures.len() as u64);
     for (id, figure) in &evidence.figures {
         put_varint(out, u64::from(id.0));
-        put_varint(out, u64::from(*figure));
+        put_varint(out, *figure);
     }
 }
 
@@ -58,7 +58,7 @@ fn evidence(bytes: &[u8]) -> Result<Evidence, DecodeError> {
     let figure = |_| {
         let id = fields.varint32("figures.feature")?;
         let problem = DecodeError { field: "figures.feature", problem: "is no feature" };
-        Ok((FeatureId(u16::try_from(id).map_err(|_| problem)?), fields.varint32("figures.value")?))
+        Ok((FeatureId(u16::try_from(id).map_err(|_| problem)?), fields.varint("figures.value")?))
     };
     let figures = (0..count).map(figure).collect::<Result<_, _>>()?;
     let evidence = Evidence { nonce, suspicion, risk, reasons, figures };
