@@ -1,6 +1,7 @@
 //! The command line: one file per command.
 
 pub mod demo;
+mod evaluate;
 mod key;
 mod ledger;
 pub mod load;
@@ -45,6 +46,7 @@ enum Command {
     Serve(serve::ServeArgs),
     Score(score::ScoreArgs),
     Simulate(simulate::SimulateArgs),
+    Evaluate(evaluate::EvaluateArgs),
     Rules(rules::RulesArgs),
     Reference(reference::ReferenceArgs),
     Ledger(ledger::LedgerArgs),
@@ -61,6 +63,7 @@ pub fn main() -> ExitCode {
         Command::Serve(args) => serve::run(args),
         Command::Score(args) => score::run(args),
         Command::Simulate(args) => simulate::run(args),
+        Command::Evaluate(args) => evaluate::run(args),
         Command::Rules(args) => rules::run(args),
         Command::Reference(args) => reference::run(args),
         Command::Ledger(args) => ledger::run(args),
