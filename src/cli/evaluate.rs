@@ -118,3 +118,57 @@ impl Read for Watched {
         Ok(read)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LABEL: &str = "{\"rating_id\":\"r\",\"label\":\"duplicate\"}\n";
+    const RATING: &str = "{\"rating_id\":\"r\",\"submitted_at\":\"2026-03-02T10:15:00+08:00\",\"channel\":\"portal\",\"stars\":5,\"service\":{\"matter\":\"m\",\"department\":\"d\"}}\n";
+    const VERDICT: &str =
+        "{\"rating_id\":\"r\",\"revision\":0,\"decision\":\"hold\",\"risk\":0.9,\"sequence\":1}\n";
+
+    /// Runs on a directory with these files, whose ratings are `ratings`.
+    fn run_on(directory: &Path, labels: &str, ratings: &str) -> CommandResult {
+        for (name, text) in [("l", labels), ("r", ratings), ("v", VERDICT)] {
+            std::fs::write(directory.join(name), text).unwrap();
+        }
+        run(EvaluateArgs {
+            verdicts: directory.join("v"),
+            labels: directory.join("l"),
+            ratings: directory.join("r"),
+            against: Some(directory.join("v")),
+            json: true,
+            picture: Some(directory.join("p.svg")),
+        })
+    }
+
+    #[test]
+    fn a_wrong_line_makes_the_exit_code_1_and_the_rest_is_evaluated() {
+        let place = tempfile::tempdir().unwrap();
+        let code = |labels: &str| format!("{:?}", run_on(place.path(), labels, RATING).unwrap());
+        assert_eq!(code(LABEL), format!("{:?}", ExitCode::SUCCESS));
+        assert!(std::fs::read_to_string(place.path().join("p.svg")).unwrap().starts_with("<svg"));
+        assert_eq!(code(&format!("{LABEL}nonsense\n")), format!("{:?}", ExitCode::from(1)));
+    }
+
+    #[test]
+    fn files_that_do_not_fit_or_are_not_there_are_named() {
+        let place = tempfile::tempdir().unwrap();
+        let error = run_on(place.path(), LABEL, "").unwrap_err().to_string();
+        assert!(
+            error.contains("no labelled rating has a verdict")
+                && error.contains("1 are not among the ratings"),
+            "{error}"
+        );
+        let missing = run(EvaluateArgs {
+            verdicts: place.path().join("none"),
+            labels: place.path().join("l"),
+            ratings: place.path().join("r"),
+            against: None,
+            json: false,
+            picture: None,
+        });
+        assert!(missing.unwrap_err().to_string().contains("none: "), "the file is named");
+    }
+}

@@ -1,5 +1,7 @@
 //! How far the published figures are from the truth, and how much of the distortion was removed.
 
+use std::cmp::Ordering;
+
 use serde::{Serialize, Serializer, ser::SerializeStruct};
 
 use super::names::Names;
@@ -130,9 +132,12 @@ pub(super) fn distortion<'a>(
     let published_difference = rows.iter().map(TargetRow::published_difference).sum();
     let count = rows.len() as u64;
     rows.retain(|row| row.raw_difference() + row.published_difference() > 0);
+    // Two files of verdicts have the same raw figures, and so list the same targets.
     rows.sort_by(|a, b| {
-        let key = |row: &TargetRow| (row.raw_difference(), row.published_difference());
-        key(b).cmp(&key(a)).then_with(|| a.target.cmp(&b.target))
+        let by_published = || b.published_difference().cmp(&a.published_difference());
+        let by_raw = b.raw_difference().cmp(&a.raw_difference());
+        let rest = if a.raw_difference() == 0 { by_published() } else { Ordering::Equal };
+        by_raw.then(rest).then_with(|| a.target.cmp(&b.target))
     });
     rows.truncate(LISTED);
     Distortion {

@@ -49,7 +49,7 @@ impl Wrong {
     pub(super) fn json(error: &serde_json::Error, allowed: &str) -> Self {
         // Every line is a text of its own, so that "at line 1" says nothing.
         let text = error.to_string().replace(" at line 1 column ", " at column ");
-        Self::field("$", text, allowed)
+        Self(format!("$: cannot be read ({text}); allowed is {allowed}"))
     }
 }
 

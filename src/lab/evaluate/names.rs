@@ -23,6 +23,10 @@ impl Names {
         number
     }
 
+    pub(super) fn has(&self, name: &str) -> bool {
+        self.numbers.contains_key(name)
+    }
+
     pub(super) fn get(&self, number: u32) -> &str {
         &self.names[number as usize]
     }

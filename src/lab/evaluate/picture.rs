@@ -53,12 +53,10 @@ fn curves<'a>(area: &Area<'a>, evaluations: &[Evaluation]) -> DrawResult<'a> {
         .build_cartesian_2d(0.0..1.0_f64, 0.0..1.0_f64)?;
     axes(&mut chart, "recall: abusive ratings found", "precision")?;
     for (evaluation, colour) in evaluations.iter().zip(FILES) {
-        let step = evaluation.curve.len().div_ceil(MOST_POINTS).max(1);
-        let last = evaluation.curve.last().copied();
-        let points = evaluation.curve.iter().step_by(step).copied().chain(last);
+        let points = steps(&evaluation.curve);
         let name = format!(
             "{}: average precision {:.3}",
-            evaluation.verdicts,
+            name_of(evaluation, evaluations),
             evaluation.average_precision.value.unwrap_or_default()
         );
         chart
@@ -83,6 +81,29 @@ fn curves<'a>(area: &Area<'a>, evaluations: &[Evaluation]) -> DrawResult<'a> {
         .border_style(INK.mix(0.3))
         .label_font(("sans-serif", 14).into_font().color(&INK))
         .draw()
+}
+
+/// The curve as average precision sums it up: each risk's precision holds for the recall that it adds.
+/// A straight line between two risks would promise what no threshold gives.
+fn steps(curve: &[(f64, f64)]) -> Vec<(f64, f64)> {
+    let every = curve.len().div_ceil(MOST_POINTS).max(1);
+    let mut points = Vec::new();
+    let mut recall_before = 0.0;
+    for &(recall, precision) in curve.iter().step_by(every).chain(curve.last()) {
+        points.extend([(recall_before, precision), (recall, precision)]);
+        recall_before = recall;
+    }
+    points
+}
+
+/// A file's name, and which of two it is.
+fn name_of(evaluation: &Evaluation, evaluations: &[Evaluation]) -> String {
+    let name = shortened(&evaluation.verdicts);
+    match evaluations {
+        [_] => name,
+        [first, ..] if std::ptr::eq(first, evaluation) => format!("A, {name}"),
+        _ => format!("B, {name}"),
+    }
 }
 
 fn axes<'a>(
@@ -124,7 +145,7 @@ fn bars<'a>(area: &Area<'a>, evaluations: &[Evaluation]) -> DrawResult<'a> {
     }
     let (left, right, top) = (290, WIDTH as i32 - 70, 66);
     let mut legend = vec![("raw: every rating counts".to_owned(), RAW)];
-    let published = |evaluation: &Evaluation| format!("published: {}", evaluation.verdicts);
+    let published = |evaluation: &Evaluation| format!("published: {}", name_of(evaluation, evaluations));
     legend.extend(evaluations.iter().map(published).zip(FILES));
     let mut x = left;
     for (name, colour) in legend {

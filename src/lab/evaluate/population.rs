@@ -149,15 +149,26 @@ impl Population {
     ///
     /// If there are more than [`MAX_LABELS`] or [`MAX_SCENARIOS`].
     pub(super) fn label(&mut self, line: &LabelLine<'_>) -> Result<(), Wrong> {
-        let scenario = match &line.scenario {
-            Some(name) => self.scenarios.number(name),
-            None => NO_NAME,
-        };
+        let place = self.place(&line.rating_id);
+        let name = line.scenario.as_deref();
+        let is_new = name.is_some_and(|name| !self.scenarios.has(name));
+        if place.is_err() && self.rows.len() >= MAX_LABELS {
+            return Err(Wrong::field(
+                "$",
+                "one label more",
+                &format!("at most {MAX_LABELS}; evaluate in parts"),
+            ));
+        }
+        if is_new && self.scenarios.len() >= MAX_SCENARIOS {
+            let allowed = format!("at most {MAX_SCENARIOS}; a scenario is a kind of rating, not an id");
+            return Err(Wrong::field("$.scenario", "one scenario more", &allowed));
+        }
+        let scenario = name.map_or(NO_NAME, |name| self.scenarios.number(name));
         let target = line.target.as_ref().map_or(NO_NAME, |name| self.targets.number(name));
-        let campaign = line.campaign.as_ref().map_or(NO_NAME, |name| {
-            self.campaigns.number(&format!("{}\0{name}", line.scenario.as_deref().unwrap_or_default()))
+        let campaign = line.campaign.as_ref().map_or(NO_NAME, |campaign| {
+            self.campaigns.number(&format!("{}\0{campaign}", name.unwrap_or_default()))
         });
-        let place = match self.place(&line.rating_id) {
+        let place = match place {
             Ok(known) => {
                 let row = &mut self.rows[known as usize];
                 let is_same = (row.label, row.scenario, row.target, row.campaign)
@@ -167,11 +178,6 @@ impl Population {
             }
             Err(free) => free,
         };
-        if self.rows.len() >= MAX_LABELS || self.scenarios.len() > MAX_SCENARIOS {
-            let allowed =
-                format!("at most {MAX_LABELS} labels of {MAX_SCENARIOS} scenarios; evaluate in parts");
-            return Err(Wrong::field("$", "one more", &allowed));
-        }
         self.places.insert(place, self.rows.len() as u32);
         self.rows.push(Row {
             check: check(&line.rating_id),

@@ -176,6 +176,6 @@ fn points(shares: [Option<f64>; 2]) -> String {
 
 /// The second count less the first.
 fn signed([a, b]: [u64; 2]) -> String {
-    let sign = if b < a { "−" } else { "+" };
+    let sign = if b < a { "-" } else { "+" };
     format!("{sign}{}", grouped(a.abs_diff(b)))
 }

@@ -131,6 +131,6 @@ mod tests {
             "$.risk: found 1.5; allowed is a probability, 0 to 1"
         );
         assert!(error(r#"{"rating_id":"r","revision":-1}"#).contains("expected u32"));
-        assert!(error(r#"[1]"#).starts_with("$: found "));
+        assert!(error(r#"[1]"#).starts_with("$: cannot be read ("));
     }
 }
