@@ -90,3 +90,23 @@ wire_enum! {
     /// Where a reason comes from.
     ReasonSource { Rule = "rule", Model = "model", Policy = "policy", Reviewer = "reviewer" }
 }
+wire_enum! {
+    /// What a rating really is, in a file of labels. `genuine` is what a client experienced, `mistaken`
+    /// the wrong star of an honest person; `unsure` is left out of every rate.
+    Label {
+        Genuine = "genuine", Mistaken = "mistaken", PaddedPraise = "padded_praise",
+        MaliciousReview = "malicious_review", Automation = "automation", Duplicate = "duplicate",
+        Unsure = "unsure",
+    }
+}
+
+impl Label {
+    /// Whether it should stay out of the figures; `None` where nobody knows.
+    pub fn is_abusive(self) -> Option<bool> {
+        match self {
+            Self::Genuine | Self::Mistaken => Some(false),
+            Self::PaddedPraise | Self::MaliciousReview | Self::Automation | Self::Duplicate => Some(true),
+            Self::Unsure => None,
+        }
+    }
+}

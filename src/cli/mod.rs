@@ -1,6 +1,7 @@
 //! The command line: one file per command.
 
 pub mod demo;
+mod evaluate;
 mod key;
 mod ledger;
 pub mod load;
@@ -47,6 +48,7 @@ enum Command {
     Score(score::ScoreArgs),
     Simulate(simulate::SimulateArgs),
     Train(train::TrainArgs),
+    Evaluate(evaluate::EvaluateArgs),
     Rules(rules::RulesArgs),
     Reference(reference::ReferenceArgs),
     Ledger(ledger::LedgerArgs),
@@ -64,6 +66,7 @@ pub fn main() -> ExitCode {
         Command::Score(args) => score::run(args),
         Command::Simulate(args) => simulate::run(args),
         Command::Train(args) => train::run(args),
+        Command::Evaluate(args) => evaluate::run(args),
         Command::Rules(args) => rules::run(args),
         Command::Reference(args) => reference::run(args),
         Command::Ledger(args) => ledger::run(args),

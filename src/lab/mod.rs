@@ -1,4 +1,6 @@
-//! The laboratory: traffic to develop, test and demonstrate against, and models learnt from it.
+//! The laboratory: traffic to develop, test and demonstrate against; models learnt from ratings; verdicts
+//! held against the truth.
 
+pub mod evaluate;
 pub mod simulate;
 pub mod train;

@@ -94,7 +94,7 @@ const Z_95: f64 = 1.959_963_984_540_054;
 
 /// Wilson's 95 % interval for a proportion (Wilson 1927, J. Am. Stat. Assoc. 22, 209–212); `None`
 /// for `n` = 0. Unlike p ± 1.96 s it stays within 0 to 1 and does not collapse at 100 %.
-pub(super) fn wilson(successes: u64, n: u64) -> Option<(f64, f64)> {
+pub(crate) fn wilson(successes: u64, n: u64) -> Option<(f64, f64)> {
     if n == 0 {
         return None;
     }

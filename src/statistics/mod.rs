@@ -25,6 +25,7 @@ mod snapshot;
 mod tally;
 mod text;
 
+pub(crate) use beta::wilson;
 pub use counted::{By, Counted, Rated, Revised};
 pub use directory::{FoldError, fold_directory};
 pub use query::{Dimension, Period, Query, QueryError};
