@@ -29,6 +29,7 @@ pub mod aged_map;
 pub mod aliases;
 mod arena;
 mod buckets;
+pub mod burst;
 pub mod case;
 pub mod concentration;
 pub mod counter;

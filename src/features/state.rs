@@ -11,6 +11,7 @@ use serde::de::DeserializeOwned;
 
 use super::aged_map::AgedMap;
 use super::aliases::{Aliases, Entities};
+use super::burst::Bursts;
 use super::case::{Cases, EarlierRating};
 use super::concentration::{Concentration, ConcentrationCounters};
 use super::counter::CounterSet;
@@ -84,6 +85,7 @@ impl StateLimits {
             + Paces::most_bytes(entities / 8)
             + Traits::most_bytes(entities / 16)
             + Links::most_bytes(entities / 16)
+            + Bursts::most_bytes(entities / 16)
             + AgedMap::<u32>::most_bytes(entities / 16)
     }
 }
@@ -116,6 +118,7 @@ pub struct State {
     paces: Paces,
     traits: Traits,
     links: Links,
+    bursts: Bursts,
     counters: CounterEngine,
     references: Arc<References>,
     window_days: AgedMap<u32>,
@@ -156,6 +159,7 @@ impl State {
             paces: Paces::new(entities / 8),
             traits: Traits::new(entities / 16),
             links: Links::new(entities / 16),
+            bursts: Bursts::new(entities / 16),
             counters: CounterEngine::new(counters, limits.counters),
             references: Arc::default(),
             window_days: AgedMap::new(entities / 16),
@@ -242,6 +246,7 @@ impl State {
         self.concentration.prefetch(keys);
         self.traits.prefetch(keys);
         self.links.prefetch(keys);
+        self.bursts.prefetch(keys);
     }
 
     /// Adds one rating and sets its state features. `past` reads back what memory has forgotten of its case;
@@ -287,6 +292,7 @@ impl State {
         if let Some(surprise) = self.traits.observe(o, keys, self.trait_counters, out) {
             self.links.observe(o, keys, &surprise, out);
         }
+        self.bursts.observe(o, keys, self.watermark, out);
         earlier
     }
 
@@ -307,6 +313,7 @@ impl State {
                 paces: self.paces.clone(),
                 traits: self.traits.clone(),
                 links: self.links.clone(),
+                bursts: self.bursts.clone(),
                 references: Arc::clone(&self.references),
                 window_days: self.window_days.clone(),
                 target_counters: self.target_counters,
@@ -338,6 +345,7 @@ impl State {
             paces,
             traits,
             links,
+            bursts,
             counters,
             references: _,
             window_days,
@@ -359,6 +367,7 @@ impl State {
         put(paces, &mut out)?;
         put(traits, &mut out)?;
         put(links, &mut out)?;
+        put(bursts, &mut out)?;
         put(window_days, &mut out)?;
         counters.write_snapshot(&mut out)
     }
@@ -385,6 +394,7 @@ impl State {
             paces: take(from)?,
             traits: take(from)?,
             links: take(from)?,
+            bursts: take(from)?,
             window_days: take(from)?,
             counters: CounterEngine::read_snapshot(layout, from)?,
             references: Arc::default(),
