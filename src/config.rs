@@ -174,6 +174,15 @@ sections! {
         reload_poll_seconds: u64 = 2, in 0..=3_600;
     }
 
+    /// The learned model.
+    model: Model {
+        /// Directory that `train` wrote, or "none" for rules alone; absent: the built-in model. It is read again
+        /// when rules are.
+        directory: Option<PathBuf> = None;
+        /// Most ratings of the last three days that the look-back remembers, at about 300 bytes each.
+        lookback_ratings: usize = 500_000, in 1_000..=20_000_000;
+    }
+
     /// Reference tables.
     reference: Reference {
         /// Directory of the tables; absent: reference/ in the data directory, if it is there. A changed file is

@@ -25,7 +25,7 @@ use crate::config::Config;
 use crate::date::UtcOffset;
 use crate::features::state::StateLimits;
 use crate::metrics::Metrics;
-use crate::service::{IntakeLimits, Options, ReferenceOrigin, RulesOrigin, Service, SnapshotPolicy};
+use crate::service::{IntakeLimits, ModelOrigin, Options, ReferenceOrigin, RulesOrigin, Service, SnapshotPolicy};
 
 /// What a command gives back: its exit code, or an error to print.
 pub type CommandResult = Result<ExitCode, Box<dyn std::error::Error + Send + Sync>>;
@@ -92,6 +92,8 @@ fn open_service(
 ) -> Result<Service, Box<dyn std::error::Error + Send + Sync>> {
     let mut options = Options::new(data.to_owned(), metrics);
     options.rules = RulesOrigin::find(config.rules.directory.clone());
+    options.model = ModelOrigin::find(config.model.directory.clone());
+    options.lookback_ratings = config.model.lookback_ratings;
     options.references = ReferenceOrigin::find(config.reference.directory.clone(), data);
     options.intake = IntakeLimits { queue: config.queue.depth, ..IntakeLimits::default() };
     options.retry_after_s = config.queue.retry_after_s;

@@ -44,6 +44,10 @@ pub struct ServeArgs {
     /// Configuration file (TOML).
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
+    /// A model that `train` wrote, or `none` for rules alone [default: the configuration's, or else models/
+    /// here, or else the built-in one]
+    #[arg(long, value_name = "DIR")]
+    model: Option<PathBuf>,
     /// Reference tables [default: the configuration's, or else reference/ in the data directory]
     #[arg(long, value_name = "DIR")]
     reference: Option<PathBuf>,
@@ -78,6 +82,7 @@ where
         Some(file) => Config::read(file)?,
         None => Config::default(),
     };
+    config.model.directory = args.model.or(config.model.directory);
     config.reference.directory = args.reference.or(config.reference.directory);
     config.http.listen = args.listen.unwrap_or(config.http.listen);
     log_to_stderr("warn,zhenping=info");
@@ -200,11 +205,11 @@ fn banner<B: Backend>(app: &App<B>, listener: &TcpListener, data: &Path) -> Resu
     } else {
         println!("  tokens   none yet; zhenping token create --role intake --data {directory}");
     }
-    println!("  stop     Ctrl-C or SIGTERM; SIGHUP reads rules and reference tables again");
+    println!("  stop     Ctrl-C or SIGTERM; SIGHUP reads rules, model and reference tables again");
     Ok(())
 }
 
-/// SIGINT and SIGTERM stop, a second one at once; SIGHUP reads rules and reference tables again.
+/// SIGINT and SIGTERM stop, a second one at once; SIGHUP reads rules, model and reference tables again.
 async fn obey_signals<B: Backend>(app: Arc<App<B>>, stop: Arc<watch::Sender<bool>>) {
     let signals =
         (signal(SignalKind::interrupt()), signal(SignalKind::terminate()), signal(SignalKind::hangup()));

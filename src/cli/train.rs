@@ -8,7 +8,7 @@ use std::process::ExitCode;
 use indicatif::{ProgressBar, ProgressStyle};
 
 use super::CommandResult;
-use crate::lab::train::{Progress, Wanted, learn};
+use crate::lab::train::{Learnt, Progress, Wanted, learn};
 use crate::models::{self, Model};
 use crate::scoring::Ruling;
 use crate::service::RulesOrigin;
@@ -78,8 +78,16 @@ pub fn run(args: TrainArgs) -> CommandResult {
         }
     };
     let buffered = |file| BufReader::with_capacity(1 << 18, file);
-    let model = learn(buffered(ratings), buffered(labels), &ruling, &wanted, tell)?;
+    let Learnt { model, passed_over, wrong_labels, told } =
+        learn(buffered(ratings), buffered(labels), &ruling, &wanted, tell)?;
     bar.finish_and_clear();
+    if passed_over > 0 {
+        eprintln!("{passed_over} lines of the ratings are no rating, or repeat one; they were passed over");
+    }
+    if wrong_labels > 0 {
+        eprintln!("{wrong_labels} lines of the labels are no label and were passed over, such as");
+        told.iter().for_each(|wrong| eprintln!("  {}: {wrong}", args.labels.display()));
+    }
     models::write_directory(&model, &args.out).map_err(|e| format!("{}: {e}", args.out.display()))?;
     report(&model, &args.out);
     Ok(ExitCode::SUCCESS)

@@ -13,6 +13,8 @@
 mod cells;
 mod links;
 mod members;
+#[cfg(test)]
+mod tests;
 
 use crate::catalogue::builtin as f;
 use crate::catalogue::FeatureVector;
@@ -32,7 +34,7 @@ const SUSPECT: u16 = 19_660;
 const TELLING: u16 = 6_553;
 /// How long ratings are remembered, in event time.
 const HORIZON_MS: i64 = 3 * DAY_MS;
-/// One rating advances the time by no more.
+/// One rating advances the time by no more, so that one from the far future makes nothing old.
 const MOST_AHEAD_MS: i64 = HOUR_MS;
 /// The short window on either side of a rating.
 const SHORT_MS: i64 = 6 * HOUR_MS;
@@ -251,7 +253,7 @@ impl Lookback {
 
     fn is_timely(&self, member: &Member) -> bool {
         let away = member.at_ms.saturating_sub(member.came_ms);
-        (-HORIZON_MS..=MOST_AHEAD_MS).contains(&away)
+        (-HORIZON_MS..=HORIZON_MS).contains(&away)
     }
 
     /// Takes a rating in with what is believed of it, and judges again the earlier ones that it tells

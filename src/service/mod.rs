@@ -220,7 +220,8 @@ pub struct Service {
     threads: Mutex<Option<Threads>>,
     rules: RulesOrigin,
     /// The rules that were last brought into force, or are about to be.
-    asked: Mutex<Version>,
+    asked: Mutex<[Version; 2]>,
+    model: ModelOrigin,
     references: ReferenceOrigin,
     /// Likewise the reference tables.
     asked_references: Mutex<Option<Version>>,

@@ -142,7 +142,7 @@ impl Service {
                 first.push(Submission::Handoff(Handoff::Warmed(ruling.version())));
             }
         }
-        let asked = Mutex::new(ruling.version());
+        let asked = Mutex::new([ruling.version(), ruling.model_version()]);
         let tables = match (options.references.read(&keyring, options.offset), logged_tables, options.clock) {
             // A service that was restarted at night goes on with the tables that it had.
             (Err(errors), Some(_), Clock::Wall) => {
@@ -223,8 +223,8 @@ impl Service {
             Clock::EventTime => None,
         };
         let threads = Mutex::new(Some(Threads { ticker, warmer, workers, sealer, committer }));
-        let (rules, references) = (options.rules, options.references);
-        Ok(Self { shared, threads, rules, asked, references, asked_references })
+        let (rules, model, references) = (options.rules, options.model, options.references);
+        Ok(Self { shared, threads, rules, asked, model, references, asked_references })
     }
 
     /// Takes no more ratings, answers those it took, and waits until all is durable.

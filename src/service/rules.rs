@@ -188,22 +188,21 @@ impl Archive {
 }
 
 impl Service {
-    /// Reads the rule files again. A set that is sound and new comes into force between two ratings,
-    /// for good; one that is not leaves the set in force where it is.
+    /// Reads the rule files and the model again. What is sound and new comes into force between two
+    /// ratings, for good; what is not leaves both where they are.
     ///
     /// # Errors
     /// Everything that is wrong with the files, rendered.
     pub fn reload_rules(&self) -> Result<Version, ServiceError> {
-        let ruling = Ruling::load(self.rules.sources()?)?;
-        let model = super::read(&self.shared.archive).model.clone();
-        let ruling = Arc::new(ruling.with_model(model)?);
+        let ruling = Arc::new(Ruling::load(self.rules.sources()?)?.with_model(self.model.read()?)?);
         let version = ruling.version();
+        let versions = [version, ruling.model_version()];
         // Held meanwhile, so that two calls at once bring a set into force once.
         let mut asked = super::lock(&self.asked);
-        if *asked != version {
+        if *asked != versions {
             worker::go_ahead(&self.shared, Submission::Activate(ruling))
                 .map_err(|_| ServiceError::Stopping)?;
-            *asked = version;
+            *asked = versions;
         }
         Ok(version)
     }

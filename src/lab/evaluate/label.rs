@@ -12,15 +12,15 @@ const MAX_NAME_BYTES: usize = 256;
 
 /// What somebody knows about one rating.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct LabelLine<'a> {
-    pub(super) rating_id: Cow<'a, str>,
-    pub(super) label: Label,
+pub(in crate::lab) struct LabelLine<'a> {
+    pub(in crate::lab) rating_id: Cow<'a, str>,
+    pub(in crate::lab) label: Label,
     /// The kind of abuse, or of an honest occasion that looks like it.
-    pub(super) scenario: Option<Cow<'a, str>>,
+    pub(in crate::lab) scenario: Option<Cow<'a, str>>,
     /// Whom the rating is about.
-    pub(super) target: Option<Cow<'a, str>>,
+    pub(in crate::lab) target: Option<Cow<'a, str>>,
     /// The campaign that it belongs to.
-    pub(super) campaign: Option<Cow<'a, str>>,
+    pub(in crate::lab) campaign: Option<Cow<'a, str>>,
 }
 
 #[derive(Deserialize)]
@@ -38,7 +38,7 @@ struct Line<'a> {
 }
 
 impl<'a> LabelLine<'a> {
-    pub(super) fn parse(line: &'a [u8]) -> Result<Self, Wrong> {
+    pub(in crate::lab) fn parse(line: &'a [u8]) -> Result<Self, Wrong> {
         const ALLOWED: &str = "a JSON object with `rating_id` and `label`, and perhaps `scenario`, `target` and `campaign`, all texts";
         let Line { rating_id, label, scenario, target, campaign } =
             serde_json::from_slice(line).map_err(|error| Wrong::json(&error, ALLOWED))?;

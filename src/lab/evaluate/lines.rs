@@ -29,7 +29,7 @@ pub struct WrongLines {
 
 /// What is wrong with one field of a line.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Wrong(String);
+pub(in crate::lab) struct Wrong(String);
 
 impl Wrong {
     pub(super) fn field(path: &str, found: impl fmt::Display, allowed: &str) -> Self {

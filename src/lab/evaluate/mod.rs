@@ -49,7 +49,7 @@ pub use report::{
 pub use table::table;
 
 use bootstrap::{Intervals, Sample};
-use label::LabelLine;
+pub(in crate::lab) use label::LabelLine;
 use lines::Wrong;
 use population::{Population, Verdicts};
 use verdict::VerdictLine;

@@ -2,11 +2,11 @@
 
 use std::io::BufRead;
 
-use serde::Deserialize;
-
 use super::TrainFailure;
 use crate::features::case::rating_fingerprint;
 use crate::hashed::HashedMap;
+use crate::lab::evaluate::LabelLine;
+use crate::wire;
 
 /// What a label makes of a rating for a model.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -17,31 +17,25 @@ pub enum Label {
     Abusive,
 }
 
+/// Wrong lines that are told one by one.
+const MOST_TOLD: usize = 20;
+
 /// Labels by the ratings' ids.
 #[derive(Debug, Default)]
 pub struct Labels {
     by_id: HashedMap<Label>,
-    /// Genuine ratings.
-    pub genuine: u64,
-    /// Abusive ratings.
-    pub abusive: u64,
-    /// Lines that say nothing that can be used: unsure, or no label at all.
-    pub passed_over: u64,
-}
-
-#[derive(Deserialize)]
-struct Line<'a> {
-    #[serde(borrow)]
-    rating_id: std::borrow::Cow<'a, str>,
-    #[serde(borrow)]
-    label: std::borrow::Cow<'a, str>,
+    /// Lines that are no label.
+    pub wrong: u64,
+    /// The first twenty of them: line, field, what was found and what is allowed.
+    pub told: Vec<String>,
 }
 
 impl Labels {
-    /// Reads labels, one JSON object per line.
+    /// Reads labels, one JSON object per line. The last label of a rating stands; a line that is none is
+    /// told and left out.
     ///
     /// # Errors
-    /// The input cannot be read, or a line is no label: which, and why.
+    /// The input cannot be read.
     pub fn read(mut input: impl BufRead) -> Result<Self, TrainFailure> {
         let mut labels = Self::default();
         let mut line = Vec::new();
@@ -49,40 +43,36 @@ impl Labels {
         loop {
             line.clear();
             if input.read_until(b'\n', &mut line).map_err(TrainFailure::Labels)? == 0 {
-                break;
+                return Ok(labels);
             }
             number += 1;
             let text = line.trim_ascii();
             if text.is_empty() {
                 continue;
             }
-            let wrong = |why: String| TrainFailure::Label { line: number, why };
-            let read: Line<'_> = serde_json::from_slice(text).map_err(|e| wrong(e.to_string()))?;
-            let label = match read.label.as_ref() {
-                "genuine" | "mistaken" => Label::Genuine,
-                "padded_praise" | "malicious_review" | "automation" | "duplicate" => Label::Abusive,
-                "unsure" => {
-                    labels.passed_over += 1;
-                    continue;
+            match LabelLine::parse(text) {
+                Ok(read) => labels.take(&read),
+                Err(wrong) => {
+                    labels.wrong += 1;
+                    if labels.told.len() < MOST_TOLD {
+                        labels.told.push(format!("line {number}: {wrong}"));
+                    }
                 }
-                other => {
-                    return Err(wrong(format!(
-                        "label: found \"{other}\"; allowed are genuine, mistaken, padded_praise, \
-                         malicious_review, automation, duplicate, unsure"
-                    )));
-                }
-            };
-            let replaced = labels.by_id.insert(rating_fingerprint(&read.rating_id), label);
-            for (label, count) in [(replaced, -1_i64), (Some(label), 1)] {
-                let counter = match label {
-                    Some(Label::Genuine) => &mut labels.genuine,
-                    Some(Label::Abusive) => &mut labels.abusive,
-                    None => continue,
-                };
-                *counter = counter.saturating_add_signed(count);
             }
         }
-        Ok(labels)
+    }
+
+    fn take(&mut self, line: &LabelLine<'_>) {
+        let id = rating_fingerprint(&line.rating_id);
+        let label = match line.label {
+            wire::Label::Unsure => None,
+            wire::Label::Genuine | wire::Label::Mistaken => Some(Label::Genuine),
+            _ => Some(Label::Abusive),
+        };
+        match label {
+            Some(label) => self.by_id.insert(id, label),
+            None => self.by_id.remove(&id),
+        };
     }
 
     /// What is known of a rating.
@@ -100,12 +90,13 @@ mod tests {
         let text = "{\"rating_id\":\"a\",\"label\":\"genuine\"}\n\n{\"rating_id\":\"a\",\"label\":\"automation\"}\n{\"rating_id\":\"b\",\"label\":\"unsure\"}";
         let labels = Labels::read(text.as_bytes()).unwrap();
         assert_eq!((labels.of("a"), labels.of("b")), (Some(Label::Abusive), None));
-        assert_eq!((labels.genuine, labels.abusive, labels.passed_over), (0, 1, 1));
     }
 
     #[test]
-    fn a_wrong_label_is_named_with_its_line_and_what_is_allowed() {
-        let error = Labels::read("\n{\"rating_id\":\"a\",\"label\":\"good\"}".as_bytes()).unwrap_err().to_string();
-        assert!(error.contains("line 2") && error.contains("\"good\"") && error.contains("mistaken"), "{error}");
+    fn a_wrong_label_is_told_with_its_line_and_the_rest_goes_on() {
+        let text = "\n{\"rating_id\":\"a\",\"label\":\"good\"}\n{\"rating_id\":\"b\",\"label\":\"mistaken\"}";
+        let labels = Labels::read(text.as_bytes()).unwrap();
+        assert_eq!((labels.wrong, labels.of("b")), (1, Some(Label::Genuine)));
+        assert!(labels.told[0].starts_with("line 2: $.label: found \"good\""), "{:?}", labels.told);
     }
 }

@@ -67,13 +67,6 @@ pub enum TrainFailure {
     Ratings(io::Error),
     /// The labels cannot be read.
     Labels(io::Error),
-    /// A line is no label.
-    Label {
-        /// Which.
-        line: u64,
-        /// Why.
-        why: String,
-    },
     /// There are too few of a kind.
     TooFew {
         /// Of which.
@@ -94,7 +87,6 @@ impl fmt::Display for TrainFailure {
         match self {
             Self::Ratings(e) => write!(f, "the ratings cannot be read: {e}"),
             Self::Labels(e) => write!(f, "the labels cannot be read: {e}"),
-            Self::Label { line, why } => write!(f, "labels, line {line}: {why}"),
             Self::TooFew { what, found, least } => write!(
                 f,
                 "{found} labelled {what} ratings are too few to learn from; it takes {least}. Labels and \
@@ -123,6 +115,19 @@ pub enum Progress {
     Step(usize, usize),
 }
 
+/// A model, and what was passed over on the way to it.
+#[derive(Debug)]
+pub struct Learnt {
+    /// The model.
+    pub model: Model,
+    /// Lines of the ratings that are no rating, or repeat one.
+    pub passed_over: u64,
+    /// Lines of the labels that are no label.
+    pub wrong_labels: u64,
+    /// The first twenty of them.
+    pub told: Vec<String>,
+}
+
 /// Least number of labelled ratings of each kind.
 const LEAST_LABELLED: u64 = 30;
 
@@ -136,7 +141,7 @@ pub fn learn(
     ruling: &Ruling,
     wanted: &Wanted,
     mut progress: impl FnMut(Progress),
-) -> Result<Model, TrainFailure> {
+) -> Result<Learnt, TrainFailure> {
     let labels = Labels::read(labels)?;
     let ruling = Arc::new(ruling.with_model(None).map_err(TrainFailure::Model)?);
     let history = History::read(ratings, &ruling, &labels, FOLDS, |bytes| progress(Progress::Read(bytes)))?;
@@ -190,7 +195,9 @@ pub fn learn(
         metrics,
         features,
     };
-    Model::new(weights, manifest).map_err(TrainFailure::Model)
+    let model = Model::new(weights, manifest).map_err(TrainFailure::Model)?;
+    let (wrong_labels, told) = (labels.wrong, labels.told);
+    Ok(Learnt { model, passed_over: history.passed_over, wrong_labels, told })
 }
 
 /// What was learnt over one rating.

@@ -236,7 +236,7 @@ mod tests {
             trees.check().unwrap_err().0
         };
         assert_eq!(broken(|t| t.trees[1].splits[0].column = 2), "tree 1 asks for column 2 of 2");
-        assert_eq!(broken(|t| drop(t.trees[0].leaves.pop())), "tree 0 has not 4 leaves with a cover each");
+        assert_eq!(broken(|t| t.trees[0].leaves.truncate(3)), "tree 0 has not 4 leaves with a cover each");
         assert!(broken(|t| t.trees[0].leaves[0] = f32::NAN).contains("not finite"));
         assert!(broken(|t| t.trees[0].splits = vec![split(0, 0.0, false); 7]).contains("at most 6"));
     }

@@ -185,7 +185,7 @@ mod tests {
     #[test]
     fn an_interaction_with_a_missing_value_is_learnt() {
         let (columns, samples) = rows(4000, 1);
-        let boosting = Boosting { columns: 1.0, trees: 60, ..Boosting::default() };
+        let boosting = Boosting { columns: 1.0, trees: 150, ..Boosting::default() };
         let trees = train(&columns, &samples, &boosting, |_| {}).unwrap();
         let said = |values: &[f32]| trees.sum(values);
         assert!(said(&[0.5, -0.5, 7.0]) > 1.0 && said(&[-0.5, 0.5, 7.0]) > 1.0);
