@@ -17,7 +17,7 @@ use super::ranking::average_precision;
 /// Resamples of one run.
 pub const RESAMPLES: usize = 500;
 /// Same ratings, same interval.
-const SEED: u64 = 0x5EED_0F_EA57;
+const SEED: u64 = 0x005E_ED0F_EA57;
 
 /// One rating: whether it is abusive, and its risk in each file of verdicts.
 #[derive(Clone, Debug)]
@@ -99,11 +99,11 @@ fn resample<const FILES: usize>(
     number: u64,
     counts: &mut [Vec<u32>; FILES],
 ) -> Option<[f64; FILES]> {
-    let mut random = ChaCha8Rng::seed_from_u64(SEED ^ number << 32);
+    let mut random = ChaCha8Rng::seed_from_u64(SEED ^ (number << 32));
     counts.iter_mut().for_each(|counts| counts.fill(0));
     let mut draw = |bits: u32| {
         // Uniform below `size` but for a bias under size / 2³² (Lemire's multiplication).
-        let at = (u64::from(bits) * size as u64 >> 32) as usize;
+        let at = ((u64::from(bits) * size as u64) >> 32) as usize;
         for (counts, file) in counts.iter_mut().zip(files) {
             counts[file.slots[at] as usize] += 1;
         }

@@ -69,7 +69,7 @@ pub enum EvaluateError {
         /// The files, as their messages name them.
         files: String,
         /// What there was.
-        counts: Counts,
+        counts: Box<Counts>,
         /// What could not be read.
         wrong_lines: WrongLines,
     },
@@ -153,7 +153,8 @@ pub fn evaluate<R: BufRead>(
     let counts = population.counts(&verdicts);
     if counts.evaluated == 0 {
         names.extend([labels.name, ratings.name]);
-        return Err(EvaluateError::NothingToEvaluate { files: names.join(", "), counts, wrong_lines });
+        let (files, counts) = (names.join(", "), Box::new(counts));
+        return Err(EvaluateError::NothingToEvaluate { files, counts, wrong_lines });
     }
     Ok(report(counts, wrong_lines, names, &population, verdicts))
 }

@@ -8,8 +8,9 @@ use super::report::{Evaluation, Report};
 
 const WIDTH: u32 = 1_000;
 const CURVE_HEIGHT: u32 = 460;
-/// Height of a target's bars, with the gap below them.
-const ROW_HEIGHT: u32 = 26;
+const BAR_HEIGHT: u32 = 10;
+/// Below a target's bars.
+const GAP: u32 = 6;
 /// Points of a curve that a picture of this size can show.
 const MOST_POINTS: usize = 2_000;
 
@@ -28,8 +29,8 @@ type Area<'a> = DrawingArea<SVGBackend<'a>, plotters::coord::Shift>;
 /// If the picture cannot be laid out.
 pub fn picture(report: &Report) -> Result<String, Box<dyn std::error::Error + Send + Sync>> {
     let rows = report.evaluations.first().map_or(0, |first| first.distortion.most_distorted.len());
-    // Rows are at most twenty.
-    let bars_height = 110 + ROW_HEIGHT * rows as u32;
+    // Rows are at most twenty, files at most two.
+    let bars_height = 110 + row_height(&report.evaluations) * rows as u32;
     let mut svg = String::new();
     {
         let root = SVGBackend::with_string(&mut svg, (WIDTH, CURVE_HEIGHT + bars_height)).into_drawing_area();
@@ -42,6 +43,11 @@ pub fn picture(report: &Report) -> Result<String, Box<dyn std::error::Error + Se
         drawn.map_err(|error| format!("drawing the picture: {error}"))?;
     }
     Ok(svg)
+}
+
+/// Height of a target's bars, with the gap below them.
+fn row_height(evaluations: &[Evaluation]) -> u32 {
+    BAR_HEIGHT * (1 + evaluations.len() as u32) + GAP
 }
 
 fn curves<'a>(area: &Area<'a>, evaluations: &[Evaluation]) -> DrawResult<'a> {
@@ -143,10 +149,15 @@ fn bars<'a>(area: &Area<'a>, evaluations: &[Evaluation]) -> DrawResult<'a> {
     if rows.is_empty() {
         return area.draw(&Text::new("No target's figures differ from the truth.", (16, 48), ink(15)));
     }
+    let row_height = row_height(evaluations);
     let (left, right, top) = (290, WIDTH as i32 - 70, 66);
     let mut legend = vec![("raw: every rating counts".to_owned(), RAW)];
-    let published = |evaluation: &Evaluation| format!("published: {}", name_of(evaluation, evaluations));
-    legend.extend(evaluations.iter().map(published).zip(FILES));
+    // Of two files the legend of the curves says which is which.
+    let published = match evaluations {
+        [one] => vec![format!("published: {}", shortened(&one.verdicts))],
+        _ => vec!["published by A".to_owned(), "published by B".to_owned()],
+    };
+    legend.extend(published.into_iter().zip(FILES));
     let mut x = left;
     for (name, colour) in legend {
         area.draw(&Rectangle::new([(x, 40), (x + 14, 52)], colour.filled()))?;
@@ -167,15 +178,19 @@ fn bars<'a>(area: &Area<'a>, evaluations: &[Evaluation]) -> DrawResult<'a> {
     let most = most.chain(second).max().unwrap_or(1).max(1);
     let length = |value: u64| left + ((right - left) as f64 * value as f64 / most as f64).round() as i32;
     for (number, row) in rows.iter().enumerate() {
-        let y = top + (number as u32 * ROW_HEIGHT) as i32;
+        let y = top + (number as u32 * row_height) as i32;
         let right_of_axis = ink(13).pos(plotters::style::text_anchor::Pos::new(
             plotters::style::text_anchor::HPos::Right,
             plotters::style::text_anchor::VPos::Center,
         ));
-        area.draw(&Text::new(shortened(&row.target), (left - 8, y + 10), right_of_axis))?;
+        area.draw(&Text::new(
+            shortened(&row.target),
+            (left - 8, y + (row_height - GAP) as i32 / 2),
+            right_of_axis,
+        ))?;
         let mut values = vec![(Some(row.raw_difference()), RAW)];
         values.extend(evaluations.iter().map(|evaluation| of(evaluation, number)).zip(FILES));
-        let thick = (ROW_HEIGHT as i32 - 6) / values.len() as i32;
+        let thick = BAR_HEIGHT as i32;
         for (bar, (value, colour)) in (0..).zip(values) {
             let Some(value) = value else { continue };
             let (from, to) = (y + bar * thick, y + bar * thick + thick - 1);
@@ -187,7 +202,7 @@ fn bars<'a>(area: &Area<'a>, evaluations: &[Evaluation]) -> DrawResult<'a> {
             area.draw(&Text::new(value.to_string(), (length(value) + 4, (from + to) / 2), centre))?;
         }
     }
-    let bottom = top + (rows.len() as u32 * ROW_HEIGHT) as i32;
+    let bottom = top + (rows.len() as u32 * row_height) as i32;
     area.draw(&PathElement::new([(left, top - 4), (left, bottom)], INK))
 }
 
