@@ -81,8 +81,8 @@ pub fn rethink(
     let (mut evidence, facts) = weigh(ruling, observation, features, observed, scored_at, desk);
     let lead = policy::lead(&evidence, &facts, ruling.thresholds());
     let reading = model.read(features, lead.logit, &mut desk.values);
-    for link in Link::ALL {
-        features.set_int(group_feature(link), i64::from(look.suspects[link as usize]));
+    for (feature, suspects) in group_features(look) {
+        features.set_int(feature, i64::from(suspects));
     }
     if look.campaign != 0 {
         features.set_int(f::GROUP_CAMPAIGN, look.campaign as i64);
@@ -91,9 +91,20 @@ pub fn rethink(
     Some(judgement(ruling, &evidence, &facts, scored_at))
 }
 
-/// The feature that has the number of suspect ratings linked so.
-pub fn group_feature(link: Link) -> FeatureId {
-    FeatureId(f::GROUP_DEVICE.0 + link as u16)
+/// The features that say how many suspect ratings one is linked to, with their values.
+pub fn group_features(look: &Look) -> [(FeatureId, u32); 9] {
+    let most = |links: &[Link]| links.iter().map(|&link| look.suspects[link as usize]).max().unwrap_or(0);
+    [
+        (f::GROUP_DEVICE, most(&[Link::Device])),
+        (f::GROUP_RATER, most(&[Link::Rater, Link::Phone])),
+        (f::GROUP_CASE, most(&[Link::Case])),
+        (f::GROUP_TEXT, most(&[Link::Text])),
+        (f::GROUP_NETWORK, most(&[Link::Ip, Link::Subnet, Link::TargetSubnet])),
+        (f::GROUP_TARGET_PROFILE, most(&[Link::TargetProfile])),
+        (f::GROUP_OFFICE_PROFILE, most(&[Link::OfficeProfile])),
+        (f::GROUP_TARGET, most(&[Link::Target])),
+        (f::GROUP_OFFICE, most(&[Link::Office])),
+    ]
 }
 
 /// The model in force, for ratings that it is for: the platform's own defaults are nobody's doing.
@@ -199,16 +210,16 @@ fn learned(
 
 /// Reasons from the ratings around one: the kinds of link to suspect ratings share what these add.
 pub fn group_reasons(look: &Look, around: f64, catalogue: &Catalogue) -> Vec<Contribution> {
-    let linked: u32 = look.suspects.iter().sum();
+    let features = group_features(look);
+    let linked: u32 = features.iter().map(|(_, suspects)| suspects).sum();
     if around.abs() < LEAST_REASON || linked == 0 {
         return Vec::new();
     }
-    let reason = |link: Link| {
-        let share = f64::from(look.suspects[link as usize]) / f64::from(linked);
-        let name = &catalogue.get(group_feature(link)).name;
-        (share > 0.0).then(|| model_reason(name, around * share))
+    let reason = |(feature, suspects): (FeatureId, u32)| {
+        let share = f64::from(suspects) / f64::from(linked);
+        (suspects > 0).then(|| model_reason(&catalogue.get(feature).name, around * share))
     };
-    Link::ALL.into_iter().filter_map(reason).collect()
+    features.into_iter().filter_map(reason).collect()
 }
 
 fn model_reason(feature: &str, weight: f64) -> Contribution {

@@ -18,13 +18,13 @@ use crate::log::entry::{
     ActivationEntry, Evidence, RatingEntry, RatingFlags, RevisionEntry, RevisionSource, Subject,
 };
 use crate::log::{EncodedRecord, Entry, Log};
-use crate::lookback::{Entrant, Finding, Link, Look};
+use crate::lookback::{Entrant, Finding, Look};
 use crate::metrics::Stage;
 use crate::models::sigmoid;
 use crate::observation::FormerNames;
 use crate::policy::BudgetDecision;
 use crate::scoring::{
-    Desk, Engine, Judgement, Observed, Ruling, Spare, group_feature, group_reasons, rethink,
+    Desk, Engine, Judgement, Observed, Ruling, Spare, group_features, group_reasons, rethink,
 };
 use crate::time::Instant;
 use crate::verdict::{Contribution, VerdictBody};
@@ -335,9 +335,9 @@ impl Committer {
         let around = finding.look.logit - self.own_logit(finding.sequence)?.unwrap_or(finding.look.logit);
         let mut reasons = vec![policy_reason("look-back")];
         reasons.extend(group_reasons(&finding.look, around, ruling.catalogue()));
-        let figures = Link::ALL
+        let figures = group_features(&finding.look)
             .into_iter()
-            .map(|link| (group_feature(link), u64::from(finding.look.suspects[link as usize])))
+            .map(|(feature, suspects)| (feature, u64::from(suspects)))
             .chain([(f::GROUP_CAMPAIGN, finding.look.campaign)])
             .filter(|&(_, figure)| figure > 0)
             .collect();

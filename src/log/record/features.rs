@@ -1,11 +1,8 @@
 //! Feature values in a record.
 //!
 //! ```text
-//! number of slots (varint) ‖ which bytes of the presence are not 0, a bit each ‖ these ‖ tags, 2 bits per value ‖ values
+//! number of slots (varint) ‖ presence, a bit per slot ‖ tags, 2 bits per value ‖ values
 //! ```
-//!
-//! The presence has a bit per slot. Whole families of features are mostly missing, so that a third of its
-//! bytes is 0.
 //!
 //! A tag says what the value is: the slot holds 0, holds 1, is a zigzag varint, or is an `f32`. So
 //! flags and small counts take two bits, and the bytes can be read without the catalogue, which may
@@ -55,13 +52,8 @@ const CODES: [u64; MAX_FEATURES / 64] = {
 pub fn put(out: &mut Vec<u8>, vector: &FeatureVector, catalogue: &Catalogue) {
     let len = vector.len();
     put_varint(out, len as u64);
-    let presence = || vector.presence().iter().flat_map(|word| word.to_le_bytes()).take(len.div_ceil(8));
-    let filled_at = out.len();
-    out.resize(filled_at + len.div_ceil(64), 0);
-    for (at, byte) in presence().enumerate().filter(|(_, byte)| *byte != 0) {
-        out[filled_at + at / 8] |= 1 << (at % 8);
-        out.push(byte);
-    }
+    let presence = vector.presence().iter().flat_map(|word| word.to_le_bytes());
+    out.extend(presence.take(len.div_ceil(8)));
 
     let valued = || vector.presence().iter().zip(CODES).map(|(present, codes)| present & !codes);
     let values = valued().map(u64::count_ones).sum::<u32>() as usize;
@@ -100,15 +92,7 @@ pub fn take(fields: &mut Fields<'_>, rating: &PublicRating) -> Result<FeatureVec
     if len > MAX_FEATURES {
         return Err(DecodeError { field: FIELD, problem: "has too many slots" });
     }
-    let filled = fields.take(len.div_ceil(64), FIELD)?;
-    let mut presence = [0_u8; MAX_FEATURES / 8];
-    for at in set_bits(filled) {
-        if at >= len.div_ceil(8) {
-            return Err(DecodeError { field: FIELD, problem: "has a value beyond its slots" });
-        }
-        presence[at] = fields.take(1, FIELD)?[0];
-    }
-    let presence = &presence[..len.div_ceil(8)];
+    let presence = fields.take(len.div_ceil(8), FIELD)?;
     let ids = || set_bits(presence).take_while(|&at| at < len).map(|at| FeatureId(at as u16));
     if set_bits(presence).any(|at| at >= len) {
         return Err(DecodeError { field: FIELD, problem: "has a value beyond its slots" });
