@@ -43,6 +43,8 @@ pub mod features;
 
 pub mod rules;
 
+pub mod models;
+
 pub mod verdict;
 
 pub mod policy;

@@ -1,0 +1,3 @@
+//! Models that learn what is ordinary, or what reviewers decided.
+
+pub mod density;
