@@ -164,6 +164,7 @@ mod tests {
         };
         let weights = Weights {
             columns: vec![Column { feature: "stars".to_owned(), is: None }],
+            densities: Vec::new(),
             prior: Platt::default(),
             trees: Trees::new(1, vec![tree]).unwrap(),
             scale: Platt::default(),

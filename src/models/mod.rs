@@ -1,13 +1,14 @@
 //! What was learnt from ratings: pure functions of a rating's features.
 //!
 //! ```text
-//! features ─▶ columns ─▶ trees ─┐
-//! rules' log-odds ───────────────┴▶ log-odds of one rating ─▶ lookback: what is known of its group
+//! features ─▶ density ─▶ columns ─▶ trees ─┐
+//! rules' log-odds ──────────────────────────┴▶ log-odds of one rating ─▶ lookback: the ratings around it
 //! ```
 
 mod artefact;
 mod calibration;
 pub mod columns;
+pub mod density;
 mod model;
 pub mod trees;
 
@@ -16,7 +17,6 @@ use std::fmt;
 pub use artefact::{FILE, MANIFEST, Manifest, Metrics, TrainedOn, load_directory, write_directory};
 pub use calibration::Platt;
 pub use model::{Bars, GroupModel, InForce, Model, Reading, Weights};
-
 
 /// Why a model is not accepted.
 #[derive(Clone, Debug, PartialEq, Eq)]

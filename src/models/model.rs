@@ -6,9 +6,11 @@ use serde::{Deserialize, Serialize};
 
 use super::columns::{Column, Columns};
 use super::trees::Trees;
-use super::{Manifest, ModelError, Platt};
+use super::density::{ClassDensity, Densities};
+use super::{FILE, Manifest, ModelError, Platt};
 use crate::catalogue::{Catalogue, FeatureId, FeatureVector};
 use crate::version::Version;
+use crate::wire::Channel;
 
 /// From which risk what happens. Probabilities; one that nothing reaches is above 1.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -59,6 +61,8 @@ pub struct GroupModel {
 pub struct Weights {
     /// What it reads of a rating.
     pub columns: Vec<Column>,
+    /// What is ordinary, by class of channels; the trees read it as `model.density`.
+    pub densities: Vec<ClassDensity>,
     /// Makes of the rules' log-odds what the trees start from.
     pub prior: Platt,
     /// Added to that.
@@ -141,10 +145,11 @@ pub struct Reading {
 }
 
 /// A model over the features of one catalogue.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug)]
 pub struct InForce {
     model: Arc<Model>,
     columns: Columns,
+    densities: Densities,
 }
 
 impl InForce {
@@ -154,7 +159,15 @@ impl InForce {
     /// A feature is not there.
     pub fn new(model: Arc<Model>, catalogue: &Catalogue) -> Result<Self, ModelError> {
         let columns = Columns::find(&model.weights.columns, catalogue)?;
-        Ok(Self { model, columns })
+        let densities = Densities::bind(model.weights.densities.clone(), catalogue)
+            .map_err(|error| ModelError::Malformed { file: FILE.to_owned(), why: error.to_string() })?;
+        Ok(Self { model, columns, densities })
+    }
+
+    /// How rare the rating's figures are: −log10 of the share of ordinary ratings that are rarer. `None` where
+    /// one of them is missing.
+    pub fn density(&self, channel: Channel, vector: &FeatureVector) -> Option<f32> {
+        self.densities.tail(channel, vector)
     }
 
     /// The model.

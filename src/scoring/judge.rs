@@ -55,6 +55,9 @@ pub fn judge(
     let (mut evidence, facts) = weigh(ruling, observation, features, observed, scored_at, desk);
     if let Some(model) = model_for(ruling, observation) {
         let lead = policy::lead(&evidence, &facts, ruling.thresholds());
+        if let Some(tail) = model.density(observation.channel, features) {
+            features.set_float(f::MODEL_DENSITY, f64::from(tail));
+        }
         let reading = model.read(features, lead.logit, &mut desk.values);
         features.set_float(f::MODEL_LOGIT, reading.logit);
         evidence.learned = Some(learned(ruling, model, &reading, features, facts.bad, None, desk));
@@ -92,7 +95,7 @@ pub fn rethink(
 }
 
 /// The features that say how many suspect ratings one is linked to, with their values.
-pub fn group_features(look: &Look) -> [(FeatureId, u32); 9] {
+pub fn group_features(look: &Look) -> [(FeatureId, u32); 8] {
     let most = |links: &[Link]| links.iter().map(|&link| look.suspects[link as usize]).max().unwrap_or(0);
     [
         (f::GROUP_DEVICE, most(&[Link::Device])),
@@ -100,8 +103,7 @@ pub fn group_features(look: &Look) -> [(FeatureId, u32); 9] {
         (f::GROUP_CASE, most(&[Link::Case])),
         (f::GROUP_TEXT, most(&[Link::Text])),
         (f::GROUP_NETWORK, most(&[Link::Ip, Link::Subnet, Link::TargetSubnet])),
-        (f::GROUP_TARGET_PROFILE, most(&[Link::TargetProfile])),
-        (f::GROUP_OFFICE_PROFILE, most(&[Link::OfficeProfile])),
+        (f::GROUP_PROFILE, most(&[Link::TargetProfile, Link::OfficeProfile])),
         (f::GROUP_TARGET, most(&[Link::Target])),
         (f::GROUP_OFFICE, most(&[Link::Office])),
     ]

@@ -12,6 +12,7 @@ use crate::features::case::rating_fingerprint;
 use crate::features::state::StateLimits;
 use crate::lookback::Entrant;
 use crate::models::columns::{Column, Columns, all};
+use crate::models::density::ChannelClass;
 use crate::policy;
 use crate::pseudonym::Keyring;
 use crate::scoring::{Desk, Engine, Observed, Prepared, Preparer, Ruling, weigh};
@@ -31,6 +32,8 @@ pub struct Row {
     pub rules: f64,
     /// As it enters the look-back; its own log-odds are not set yet.
     pub entrant: Entrant,
+    /// The class of its channel.
+    pub class: ChannelClass,
     /// A bad rating.
     pub bad: bool,
     /// A bad rating of a matched applicant.
@@ -184,6 +187,7 @@ fn row(
         label: labels.of(&o.rating_id),
         rules: policy::lead(&evidence, &facts, ruling.thresholds()).logit,
         entrant: Entrant::new(0, o, &prepared.features, 0.0).in_fold(fold),
+        class: ChannelClass::of(o.channel),
         bad: facts.bad,
         protected: facts.bad && facts.matched_applicant,
         fold,

@@ -12,6 +12,7 @@ mod around;
 mod bars;
 mod history;
 mod labels;
+mod ordinary;
 
 use std::fmt;
 use std::io::{self, BufRead};
@@ -23,6 +24,7 @@ pub use labels::{Label, Labels};
 
 use crate::date::Day;
 use crate::lookback;
+use crate::models::density::DensityError;
 use crate::models::trees::{Boosting, Sample, TrainError, Trees, train};
 use crate::models::{Bars, GroupModel, Manifest, Metrics, Model, ModelError, Platt, TrainedOn, Weights, sigmoid};
 use crate::scoring::Ruling;
@@ -78,6 +80,8 @@ pub enum TrainFailure {
     },
     /// The trees could not be grown.
     Trees(TrainError),
+    /// What is ordinary could not be learnt.
+    Density(DensityError),
     /// The model is not accepted.
     Model(ModelError),
 }
@@ -93,6 +97,7 @@ impl fmt::Display for TrainFailure {
                  ratings are joined by rating_id"
             ),
             Self::Trees(e) => e.fmt(f),
+            Self::Density(e) => e.fmt(f),
             Self::Model(e) => e.fmt(f),
         }
     }
@@ -144,7 +149,7 @@ pub fn learn(
 ) -> Result<Learnt, TrainFailure> {
     let labels = Labels::read(labels)?;
     let ruling = Arc::new(ruling.with_model(None).map_err(TrainFailure::Model)?);
-    let history = History::read(ratings, &ruling, &labels, FOLDS, |bytes| progress(Progress::Read(bytes)))?;
+    let mut history = History::read(ratings, &ruling, &labels, FOLDS, |bytes| progress(Progress::Read(bytes)))?;
     let of = |label| history.rows.iter().filter(|row| row.label == Some(label)).count() as u64;
     let counts = [of(Label::Genuine), of(Label::Abusive)];
     for (what, found) in ["genuine", "abusive"].into_iter().zip(counts) {
@@ -158,6 +163,7 @@ pub fn learn(
         step += 1;
         progress(Progress::Step(step, steps));
     };
+    let densities = ordinary::learn(&mut history)?;
     let one = learn_single(&history, wanted, &mut next)?;
     let group = learn_around(&history, &one.own, wanted, &mut next)?;
     let (bars, metrics) = group.bars;
@@ -167,6 +173,7 @@ pub fn learn(
     features.dedup();
     let weights = Weights {
         columns: history.columns.clone(),
+        densities,
         prior: one.prior,
         trees: one.trees,
         scale: one.scale,
