@@ -32,8 +32,6 @@ pub struct Screen {
 #[derive(Clone, Debug)]
 struct Gate {
     part: Condition,
-    /// The words of `needed_by` that have a bit.
-    words: std::ops::Range<usize>,
     needed_by: [u64; WORDS],
 }
 
@@ -68,20 +66,18 @@ impl Screen {
 
     /// Calls `found` with the position of each condition that definitely holds, in ascending order.
     #[inline]
-    pub fn holding<M: Membership>(
-        &self,
-        vector: &FeatureVector,
-        lists: &M,
-        mut found: impl FnMut(usize),
-    ) {
+    pub fn holding<M: Membership>(&self, vector: &FeatureVector, lists: &M, mut found: impl FnMut(usize)) {
         let mut open = self.all;
-        for Gate { part, words, needed_by } in &self.gates {
-            let needed = words.clone().any(|word| open[word] & needed_by[word] != 0);
-            if needed && part.truth(vector, lists) != Some(true) {
-                words.clone().for_each(|word| open[word] &= !needed_by[word]);
+        let words = self.ends.len().div_ceil(64);
+        for Gate { part, needed_by } in &self.gates {
+            let needed_by = &needed_by[..words];
+            let both = open.iter().zip(needed_by);
+            let needed = both.fold(0, |any, (open, needed)| any | open & needed);
+            if needed != 0 && part.truth(vector, lists) != Some(true) {
+                open.iter_mut().zip(needed_by).for_each(|(open, needed)| *open &= !needed);
             }
         }
-        for (word, mut bits) in open.into_iter().enumerate().take(self.ends.len().div_ceil(64)) {
+        for (word, mut bits) in open.into_iter().enumerate().take(words) {
             while bits != 0 {
                 let i = word * 64 + bits.trailing_zeros() as usize;
                 bits &= bits - 1;
@@ -99,8 +95,7 @@ impl Gate {
     fn new(part: &Condition, users: &[usize]) -> Self {
         let mut needed_by = [0; WORDS];
         users.iter().for_each(|&user| needed_by[user / 64] |= 1 << (user % 64));
-        let words = users.first().map_or(0, |first| first / 64)..users.last().map_or(0, |last| last / 64 + 1);
-        Self { part: part.clone(), words, needed_by }
+        Self { part: part.clone(), needed_by }
     }
 }
 
