@@ -303,14 +303,15 @@ impl Engine {
             }
             self.resolved.push(self.state.resolve(&prepared.observation, &prepared.keys));
         }
-        for (i, prepared) in batch.iter_mut().enumerate() {
+        for i in 0..batch.len() {
             if let Some(ahead) = self.resolved.get(i + 2 * PREFETCH_AHEAD) {
-                self.state.prefetch_slots(ahead);
+                self.state.prefetch_slots(&batch[i + 2 * PREFETCH_AHEAD].observation, ahead);
             }
             if let Some(ahead) = self.resolved.get(i + PREFETCH_AHEAD) {
                 self.state.prefetch_entities(ahead);
             }
-            let Prepared { observation, features: vector, .. } = &mut **prepared;
+            let prepared = &mut *batch[i];
+            let Prepared { observation, features: vector, .. } = prepared;
             vector.resize(features);
             // The log keeps a link once: where it is learnt.
             observation.former = self.resolved[i].entities.learnt.take();

@@ -154,19 +154,10 @@ fn feed(mut input: Box<dyn Read>, service: &Service, progress: &ProgressBar) -> 
     let mut line_number = 0;
     loop {
         let mut chunk = std::mem::take(&mut carry);
-        let carried = chunk.len();
-        chunk.resize(carried + CHUNK_BYTES, 0);
-        let read = match input.read(&mut chunk[carried..]) {
-            Ok(read) => read,
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {
-                chunk.truncate(carried);
-                carry = chunk;
-                continue;
-            }
-            Err(error) => return Err(error),
-        };
+        chunk.reserve_exact(CHUNK_BYTES);
+        // Reads again where it was interrupted, and clears no memory first.
+        let read = input.by_ref().take(CHUNK_BYTES as u64).read_to_end(&mut chunk)?;
         progress.inc(read as u64);
-        chunk.truncate(carried + read);
         let end = match (read, chunk.iter().rposition(|&b| b == b'\n')) {
             (0, _) => chunk.len(),
             (_, Some(last)) => last + 1,

@@ -16,6 +16,7 @@ pub mod document;
 mod lists;
 mod parse;
 mod scan;
+mod screen;
 mod tree;
 
 #[cfg(test)]
@@ -25,6 +26,7 @@ use crate::catalogue::{Catalogue, FeatureId, FeatureVector};
 
 pub use diagnostic::{Diagnostic, Diagnostics, Located, nearest};
 pub use lists::{ListId, ListNames, Membership, NoLists, Subject};
+pub use screen::{MAX_SCREENED, Screen};
 
 use check::Typed;
 use tree::{Condition, Number};
@@ -119,16 +121,6 @@ impl Program {
         match &self.body {
             Body::Condition(condition) => condition.truth(vector, lists),
             Body::Number(_) => None,
-        }
-    }
-
-    /// Whether the condition definitely holds, with the members of the lists that it names: as
-    /// [`Self::truth_with`] is `Some(true)`, and sooner.
-    #[inline]
-    pub fn holds_with<M: Membership>(&self, vector: &FeatureVector, lists: &M) -> bool {
-        match &self.body {
-            Body::Condition(condition) => condition.holds(vector, lists),
-            Body::Number(_) => false,
         }
     }
 

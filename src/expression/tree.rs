@@ -226,16 +226,6 @@ impl Condition {
         }
     }
 
-    /// Whether the value is definitely true. Stops at the first part that is not, be it false or
-    /// unknown.
-    #[inline]
-    pub(super) fn holds<M: Membership>(&self, vector: &FeatureVector, lists: &M) -> bool {
-        match self {
-            Self::All(parts) => parts.iter().all(|part| part.truth(vector, lists) == Some(true)),
-            other => other.truth(vector, lists) == Some(true),
-        }
-    }
-
     #[inline(never)]
     fn composed<M: Membership>(&self, vector: &FeatureVector, lists: &M) -> Option<bool> {
         match self {

@@ -132,12 +132,10 @@ impl Concentration {
             let again = seen[..i].contains(&key);
             seen[i] = key;
             let count = self.counts.entry(key, Decayed::default);
-            let before = count.at(at, HALF_LIFE_DAYS);
-            if again {
-                return before - 1.0;
+            match again {
+                true => count.at(at, HALF_LIFE_DAYS) - 1.0,
+                false => count.at_then_add(at, HALF_LIFE_DAYS, 1.0),
             }
-            count.add(at, HALF_LIFE_DAYS, 1.0);
-            before
         })
     }
 

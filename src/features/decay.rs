@@ -27,6 +27,20 @@ impl Decayed {
         }
     }
 
+    /// What [`Decayed::at`] gives, and then [`Decayed::add`]: the decay is reckoned once.
+    #[inline]
+    pub fn at_then_add(&mut self, at: Instant, half_life_days: f32, amount: f32) -> f64 {
+        let minute = minute_of(at);
+        if minute > self.minute {
+            let before = self.value * decay(minute - self.minute, half_life_days);
+            *self = Self { value: before + amount, minute };
+            return f64::from(before);
+        }
+        let before = self.value;
+        self.value += amount * decay(self.minute - minute, half_life_days);
+        f64::from(before)
+    }
+
     /// The sum as it stands at `at` (not before the newest event).
     #[inline]
     pub fn at(&self, at: Instant, half_life_days: f32) -> f64 {
@@ -88,6 +102,22 @@ mod tests {
         let naive: f64 = (0..10).map(|n| 0.5_f64.powf(f64::from(10 - n) / 2.0)).sum();
         for sum in [in_order, reversed] {
             assert!((sum.at(day(10), 2.0) - naive).abs() < 1e-4, "{sum:?}");
+        }
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn reading_and_adding_at_once_is_reading_and_then_adding(
+            steps in proptest::collection::vec((0_i64..90, 0.0_f32..9.0), 1..40),
+        ) {
+            let (mut once, mut twice) = (Decayed::default(), Decayed::default());
+            for (hours, amount) in steps {
+                let at = Instant(20_000 * DAY_MS + hours * 3_600_000);
+                let before = twice.at(at, 2.0);
+                twice.add(at, 2.0, amount);
+                proptest::prop_assert_eq!(once.at_then_add(at, 2.0, amount).to_bits(), before.to_bits());
+                proptest::prop_assert_eq!(once, twice);
+            }
         }
     }
 

@@ -168,11 +168,9 @@ impl DeviceLinker {
 
     /// Counts the profile and the place; gives the profile's rarity before this rating.
     fn learn_popularity(&mut self, hardware: u64, subnet: u64, at: Instant) -> Option<f64> {
-        let total = self.everything.at(at, HALF_LIFE_DAYS);
-        self.everything.add(at, HALF_LIFE_DAYS, 1.0);
+        let total = self.everything.at_then_add(at, HALF_LIFE_DAYS, 1.0);
         let profile = self.profile_popularity.entry(hardware, Decayed::default);
-        let count = profile.at(at, HALF_LIFE_DAYS);
-        profile.add(at, HALF_LIFE_DAYS, 1.0);
+        let count = profile.at_then_add(at, HALF_LIFE_DAYS, 1.0);
         if subnet != 0 {
             self.place_popularity.entry(subnet, Decayed::default).add(at, HALF_LIFE_DAYS, 1.0);
         }

@@ -59,6 +59,7 @@ pub mod state;
 mod table;
 pub mod target;
 pub mod text;
+mod traces;
 pub mod traits;
 pub mod warming;
 mod window;

@@ -232,8 +232,9 @@ impl State {
     }
 
     /// Asks the memory for where the counters of a rating stand that is some steps ahead.
-    pub fn prefetch_slots(&self, resolved: &Resolved) {
+    pub fn prefetch_slots(&self, o: &Observation, resolved: &Resolved) {
         self.counters.prefetch_slots(&resolved.keys);
+        self.links.prefetch_slots(o, &resolved.keys);
     }
 
     /// Asks the memory for the counters themselves and all other entities, some steps later.

@@ -118,10 +118,10 @@ impl Default for Usual {
 }
 
 impl Usual {
-    fn add(&mut self, bits: TraitBits) {
+    fn add(&mut self, ones: &[f32; LANES]) {
         self.ratings += 1.0;
-        for (lane, with) in self.with.iter_mut().enumerate() {
-            *with += (bits >> lane & 1) as f32;
+        for (with, one) in self.with.iter_mut().zip(ones) {
+            *with += one;
         }
         if self.ratings >= HALVE_AT {
             self.ratings /= 2.0;
@@ -160,12 +160,49 @@ impl Tally {
         }
     }
 
-    fn add(&mut self, bits: TraitBits, shares: &[f32; LANES]) {
-        for (lane, (seen, expected)) in self.seen.iter_mut().zip(&mut self.expected).enumerate() {
-            *seen += (bits >> lane & 1) as f32;
-            *expected += shares[lane];
+    fn add(&mut self, ones: &[f32; LANES], shares: &[f32; LANES]) {
+        for lane in 0..LANES {
+            self.seen[lane] += ones[lane];
+            self.expected[lane] += shares[lane];
         }
     }
+}
+
+/// What a place had before the rating at hand, of the rating's rare traits alone.
+#[derive(Clone, Copy)]
+struct Before {
+    seen: [f32; LANES],
+    expected: [f32; LANES],
+}
+
+impl Before {
+    const NOTHING: Self = Self { seen: [0.0; LANES], expected: [0.0; LANES] };
+
+    fn take(&mut self, rare: TraitBits, from: &Tally) {
+        for lane in lanes(rare) {
+            self.seen[lane] = from.seen[lane];
+            self.expected[lane] = from.expected[lane];
+        }
+    }
+}
+
+/// The lanes of the bits that are set, in ascending order.
+#[inline]
+pub(super) fn lanes(mut bits: TraitBits) -> impl Iterator<Item = usize> {
+    std::iter::from_fn(move || {
+        (bits != 0).then(|| {
+            let lane = bits.trailing_zeros() as usize;
+            bits &= bits - 1;
+            lane
+        })
+    })
+}
+
+/// 1 for each bit that is set.
+fn ones(bits: TraitBits) -> [f32; LANES] {
+    let mut ones = [0.0; LANES];
+    lanes(bits).for_each(|lane| ones[lane] = 1.0);
+    ones
 }
 
 /// What a rating carries, and how surprising each trait of it is.
@@ -235,26 +272,29 @@ impl Traits {
         let kind = 1 + o.channel as u64 * 64 + o.entry.map_or(31, |e| e as u64) * 2 + u64::from(bad);
         let usual = self.kinds.entry(kind, Usual::default);
         let shares = usual.shrunk(&prior);
-        usual.add(bits);
-        self.polarities[usize::from(bad)].add(bits);
+        let ones = ones(bits);
+        usual.add(&ones);
+        self.polarities[usize::from(bad)].add(&ones);
 
         let surprise = (all_known >= WARM_UP_RATINGS).then(|| surprise_of(bits, &shares));
+        let rare = surprise.as_ref().map_or(0, |surprise| surprise.rare);
         let minute = minute_of(o.submitted_at);
-        let [target, parent, office, city] = places_of(keys, bad).map(|place| {
+        let mut befores = [Before::NOTHING; 4];
+        for (place, before) in places_of(keys, bad).into_iter().zip(&mut befores) {
             let tally = self.places.entry(place, Tally::default);
             tally.age(minute);
-            let before = tally.clone();
-            tally.add(bits, &shares);
-            before
-        });
+            before.take(rare, tally);
+            tally.add(&ones, &shares);
+        }
+        let [target, parent, office, city] = &befores;
         if let Some(surprise) = &surprise {
             out.set_float(f::TRAITS_SURPRISAL, f64::from(surprise.digits.iter().sum::<f32>()));
-            let (excess, top) = gathered(surprise.rare, &target, &parent);
+            let (excess, top) = gathered(rare, target, parent);
             out.set_float(f::TRAITS_TARGET_EXCESS, excess);
             if excess > 0.0 {
                 out.set_int(f::TRAITS_TARGET_TOP, top as i64);
             }
-            let (excess, _) = gathered(surprise.rare, &office, &city);
+            let (excess, _) = gathered(rare, office, city);
             out.set_float(f::TRAITS_OFFICE_EXCESS, excess);
         }
         surprise
@@ -283,13 +323,11 @@ fn places_of(keys: &Keys, bad: bool) -> [u64; 4] {
 
 fn surprise_of(bits: TraitBits, shares: &[f32; LANES]) -> Surprise {
     let (mut rare, mut digits) = (0, [0.0; LANES]);
-    for lane in 0..COUNT {
-        if bits >> lane & 1 == 1 {
-            let surprisal = (-shares[lane].log10()).min(MOST_SURPRISAL);
-            if surprisal >= LEAST_SURPRISAL {
-                rare |= 1 << lane;
-                digits[lane] = surprisal;
-            }
+    for lane in lanes(bits) {
+        let surprisal = (-shares[lane].log10()).min(MOST_SURPRISAL);
+        if surprisal >= LEAST_SURPRISAL {
+            rare |= 1 << lane;
+            digits[lane] = surprisal;
         }
     }
     Surprise { bits, rare, digits }
@@ -297,11 +335,9 @@ fn surprise_of(bits: TraitBits, shares: &[f32; LANES]) -> Surprise {
 
 /// The largest excess among the given traits at a place, over what its own kinds of rating and the
 /// rest of its parent let expect, as −log10 p; and the trait.
-fn gathered(traits: TraitBits, place: &Tally, parent: &Tally) -> (f64, usize) {
-    let (mut most, mut top, mut rest) = (0.0, 0, traits);
-    while rest != 0 {
-        let lane = rest.trailing_zeros() as usize;
-        rest &= rest - 1;
+fn gathered(traits: TraitBits, place: &Before, parent: &Before) -> (f64, usize) {
+    let (mut most, mut top) = (0.0, 0);
+    for lane in lanes(traits) {
         let others_seen = (parent.seen[lane] - place.seen[lane]).max(0.0);
         let others_expected = (parent.expected[lane] - place.expected[lane]).max(0.0);
         let habit = (others_seen + PRIOR_EXPECTED) / (others_expected + PRIOR_EXPECTED);

@@ -69,15 +69,16 @@ impl Group<'_> {
         let text = text.map(str::trim).filter(|text| !text.is_empty());
         self.known += usize::from(text.is_some());
         let text = text.unwrap_or_default();
-        let folded = |byte: u8| if byte == b'_' { b'-' } else { byte.to_ascii_lowercase() };
+        let start = self.form.len();
         if text.is_ascii() {
-            self.form.extend(text.bytes().map(folded));
+            self.form.extend_from_slice(text.as_bytes());
         } else {
             for c in text.chars() {
-                let start = self.form.len();
                 self.form.extend_from_slice(narrowed(c).encode_utf8(&mut [0; 4]).as_bytes());
-                self.form[start..].iter_mut().for_each(|byte| *byte = folded(*byte));
             }
+        }
+        for byte in &mut self.form[start..] {
+            *byte = if *byte == b'_' { b'-' } else { byte.to_ascii_lowercase() };
         }
         self.form.push(0xFF);
     }
@@ -158,46 +159,93 @@ impl Words {
     /// and every screen reader, switch control and voice control.
     const SCRIPT: u16 = 1 << 8;
 
-    /// Reads the words (runs of ASCII letters) in one pass.
-    fn of(text: Option<&str>) -> Self {
-        let mut found = 0;
-        let mut word = [0; Self::LONGEST];
-        let mut length = 0;
-        for byte in text.unwrap_or_default().bytes().chain([b' ']) {
-            if byte.is_ascii_alphabetic() {
-                if let Some(place) = word.get_mut(length) {
-                    *place = byte.to_ascii_lowercase();
-                }
-                length += 1;
-            } else if length > 0 {
-                found |= word.get(..length).map_or(0, Self::meaning);
-                length = 0;
-            }
-        }
-        Self(found)
-    }
+    /// What each word means, in lower case.
+    const MEANINGS: &[(u16, &[&str])] = &[
+        (Self::WINDOWS, &["windows"]),
+        (Self::ANDROID, &["android"]),
+        (Self::IPHONE, &["iphone", "ipod"]),
+        (Self::IPAD | Self::TABLET, &["ipad"]),
+        (Self::MAC, &["macintosh", "macbook", "macbookpro", "macbookair", "imac"]),
+        (Self::HARMONY, &["harmonyos", "openharmony", "arkweb"]),
+        (
+            Self::OTHER_MAKER,
+            &[
+                "sm", "samsung", "huawei", "honor", "xiaomi", "redmi", "vivo", "oppo", "oneplus", "pixel",
+                "meizu", "realme",
+            ],
+        ),
+        (Self::TABLET, &["tablet", "pad", "matepad", "mediapad", "tab"]),
+        (
+            Self::SCRIPT,
+            &[
+                "headless",
+                "headlesschrome",
+                "phantomjs",
+                "slimerjs",
+                "htmlunit",
+                "jsdom",
+                "selenium",
+                "webdriver",
+                "chromedriver",
+                "geckodriver",
+                "puppeteer",
+                "playwright",
+                "appium",
+                "uiautomator",
+                "python",
+                "aiohttp",
+                "httpx",
+                "scrapy",
+                "curl",
+                "wget",
+                "libwww",
+                "mechanize",
+                "axios",
+                "postmanruntime",
+                "jmeter",
+            ],
+        ),
+    ];
 
+    /// Letters of the longest of them.
     const LONGEST: usize = 14;
 
-    fn meaning(word: &[u8]) -> u16 {
-        match word {
-            b"windows" => Self::WINDOWS,
-            b"android" => Self::ANDROID,
-            b"iphone" | b"ipod" => Self::IPHONE,
-            b"ipad" => Self::IPAD | Self::TABLET,
-            b"macintosh" | b"macbook" | b"macbookpro" | b"macbookair" | b"imac" => Self::MAC,
-            b"harmonyos" | b"openharmony" | b"arkweb" => Self::HARMONY,
-            b"sm" | b"samsung" | b"huawei" | b"honor" | b"xiaomi" | b"redmi" | b"vivo" | b"oppo"
-            | b"oneplus" | b"pixel" | b"meizu" | b"realme" => Self::OTHER_MAKER,
-            b"tablet" | b"pad" | b"matepad" | b"mediapad" | b"tab" => Self::TABLET,
-            b"headless" | b"headlesschrome" | b"phantomjs" | b"slimerjs" | b"htmlunit" | b"jsdom"
-            | b"selenium" | b"webdriver" | b"chromedriver" | b"geckodriver" | b"puppeteer"
-            | b"playwright" | b"appium" | b"uiautomator" | b"python" | b"aiohttp" | b"httpx" | b"scrapy"
-            | b"curl" | b"wget" | b"libwww" | b"mechanize" | b"axios" | b"postmanruntime" | b"jmeter" => {
-                Self::SCRIPT
+    /// First letters of the words of each length, one bit each: most words of a user agent mean nothing,
+    /// and this tells.
+    const FIRST_LETTERS: [u32; Self::LONGEST + 1] = {
+        let mut letters = [0; Self::LONGEST + 1];
+        let mut group = 0;
+        while group < Self::MEANINGS.len() {
+            let words = Self::MEANINGS[group].1;
+            let mut at = 0;
+            while at < words.len() {
+                letters[words[at].len()] |= 1 << (words[at].as_bytes()[0] - b'a');
+                at += 1;
             }
+            group += 1;
+        }
+        letters
+    };
+
+    /// Reads the words: runs of ASCII letters.
+    fn of(text: Option<&str>) -> Self {
+        let words = text.unwrap_or_default().as_bytes().split(|byte| !byte.is_ascii_alphabetic());
+        Self(words.fold(0, |found, word| found | Self::meaning(word)))
+    }
+
+    #[inline]
+    fn meaning(word: &[u8]) -> u16 {
+        let letters = Self::FIRST_LETTERS.get(word.len()).copied().unwrap_or(0);
+        match word.first() {
+            Some(first) if letters >> (first.to_ascii_lowercase() - b'a') & 1 == 1 => Self::look_up(word),
             _ => 0,
         }
+    }
+
+    fn look_up(word: &[u8]) -> u16 {
+        let is_it = |known: &&str| known.as_bytes().eq_ignore_ascii_case(word);
+        let found = Self::MEANINGS.iter().find(|(_, words)| words.iter().any(|known| is_it(&known)));
+        found.map_or(0, |&(meaning, _)| meaning)
     }
 
     fn has(self, any: u16) -> bool {

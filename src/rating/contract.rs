@@ -6,10 +6,9 @@ use std::fmt;
 use std::marker::PhantomData;
 use std::net::IpAddr;
 
-use serde::de::MapAccess;
-
 use super::error::{ErrorCode, Problem, Warning};
 use super::object::{Field, Section, Texts};
+use super::source::{Head, Source};
 use super::spec::{
     Address, Choice, Code, Cut, Flag, LongText, Nested, RatingId, Reader, RequiredChannel, RequiredStars,
     RequiredTime, Spec, Stars, Text, Time, Whole,
@@ -44,8 +43,9 @@ macro_rules! section {
             }
 
             const NAMES: &'static [&'static str] = &[$(stringify!($field)),+];
+            const HEADS: &'static [Head] = &[$(Head::of(stringify!($field))),+];
 
-            fn read_field<A: MapAccess<$life>>(
+            fn read_field<A: Source<$life>>(
                 &mut self,
                 index: u8,
                 repeat: bool,

@@ -15,6 +15,8 @@ mod object;
 mod plain;
 mod repair;
 mod scalar;
+mod shape;
+mod source;
 mod spec;
 
 use compact_str::format_compact;
@@ -24,7 +26,8 @@ use serde_json::de::{Deserializer, IoRead, Read, StrRead};
 pub use contract::{Aspects, Device, Network, Rater, Rating, Service, fields};
 pub use error::{ErrorCode, RatingError, Warning};
 pub use object::Field;
-pub use spec::{Cut, Shape};
+pub use shape::Shape;
+pub use spec::Cut;
 
 use error::Problem;
 use object::{Object, Section};
@@ -98,9 +101,8 @@ fn mend_and_read<'a>(line: &[u8], syntax: String, rating: &mut Rating<'a>, reade
 /// Reads one plain object and nothing after it. Where that fails, what it left is of no use.
 fn read_plain<'a>(text: &'a str, rating: &mut Rating<'a>, reader: &mut Reader) -> Result<(), NotPlain> {
     let mut plain = Plain::new(text);
-    let object = Object { section: rating, reader }.deserialize(&mut plain)?;
-    plain.end()?;
-    object.map_err(|_| NotPlain)
+    plain.object(Object { section: rating, reader })?;
+    plain.end()
 }
 
 /// Reads one object and nothing after it. An error is about JSON; what is wrong by the contract,

@@ -10,7 +10,9 @@ use serde::de::{DeserializeSeed, Error, IgnoredAny, MapAccess, SeqAccess, Visito
 
 use super::error::{ErrorCode, Problem};
 use super::scalar::{Any, Scalar};
-use super::spec::{Nested, Reader, Shape, Spec, is_longer};
+use super::shape::Shape;
+use super::source::{Foreign, Head, Source};
+use super::spec::{Nested, Reader, Spec, is_longer};
 
 /// One field of the contract as the parser knows it; `tests/contract.rs` holds the list of them
 /// to the schema.
@@ -32,6 +34,9 @@ pub(super) trait Section<'a>: Sized {
     /// The names of the fields, by their numbers.
     const NAMES: &'static [&'static str];
 
+    /// How they begin in a line.
+    const HEADS: &'static [Head];
+
     /// The number of a field; [`UNKNOWN`] if the contract has none of that name. Looks from `next` on
     /// first: fields come in the contract's order nearly always.
     #[inline]
@@ -45,7 +50,7 @@ pub(super) trait Section<'a>: Sized {
     }
 
     /// Reads the value of one field, or skips it where it is a repeat.
-    fn read_field<A: MapAccess<'a>>(
+    fn read_field<A: Source<'a>>(
         &mut self,
         index: u8,
         repeat: bool,
@@ -124,10 +129,19 @@ impl<'de, T: Section<'de>> Visitor<'de> for Object<'_, T> {
         f.write_str("an object")
     }
 
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+    fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Self::Value, A::Error> {
+        self.read(&mut Foreign(map)).map(Ok)
+    }
+
+    other_visits!(scalar, seq);
+}
+
+impl<'de, T: Section<'de>> Object<'_, T> {
+    /// Reads the members.
+    pub(super) fn read<A: Source<'de>>(self, map: &mut A) -> Result<(), A::Error> {
         let (mut seen, mut repeated) = (0_u64, 0_u64);
         let mut next = 0;
-        while let Some(index) = map.next_key_seed(Key::<T> { next, section: PhantomData })? {
+        while let Some(index) = map.next_field::<T>(next)? {
             if index != UNKNOWN {
                 next = index + 1;
             }
@@ -135,23 +149,27 @@ impl<'de, T: Section<'de>> Visitor<'de> for Object<'_, T> {
             if bit == 0 || repeated & bit != 0 {
                 map.next_value::<IgnoredAny>()?;
             } else {
-                self.section.read_field(index, seen & bit != 0, &mut map, self.reader)?;
+                self.section.read_field(index, seen & bit != 0, map, self.reader)?;
             }
             repeated |= seen & bit;
             seen |= bit;
         }
         T::require(seen, self.reader);
-        Ok(Ok(()))
+        Ok(())
     }
-
-    other_visits!(scalar, seq);
 }
 
 /// Reads a key as the number of its field, without keeping its text.
-struct Key<T> {
+pub(super) struct Key<T> {
     /// The number of the field that comes next in the contract.
     next: u8,
     section: PhantomData<T>,
+}
+
+impl<T> Key<T> {
+    pub(super) fn new(next: u8) -> Self {
+        Self { next, section: PhantomData }
+    }
 }
 
 impl<'de, T: Section<'de>> DeserializeSeed<'de> for Key<T> {
@@ -192,14 +210,14 @@ impl<'a, T: Section<'a>, const REQUIRED: bool> Spec<'a> for Nested<T, REQUIRED> 
         T::fields()
     }
 
-    fn read<A: MapAccess<'a>>(
+    fn read<A: Source<'a>>(
         self,
         section: &mut T,
         path: &'static str,
         map: &mut A,
         reader: &mut Reader,
     ) -> Result<(), A::Error> {
-        let problem = match map.next_value_seed(Object { section, reader })? {
+        let problem = match map.section(Object { section, reader })? {
             Ok(()) => return Ok(()),
             Err(Scalar::Null) if REQUIRED => Problem::new(ErrorCode::Missing, "null"),
             Err(Scalar::Null) => return Ok(()),
@@ -228,7 +246,7 @@ impl<'a> Spec<'a> for Texts {
         Shape::Texts(self.max_items, self.max_chars)
     }
 
-    fn read<A: MapAccess<'a>>(
+    fn read<A: Source<'a>>(
         self,
         place: &mut Self::Value,
         path: &'static str,

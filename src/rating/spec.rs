@@ -1,60 +1,18 @@
 //! What each kind of field allows, and how it is read: the strict side and the lenient side.
 
 use std::borrow::Cow;
-use std::fmt;
 use std::marker::PhantomData;
 use std::net::IpAddr;
 
 use compact_str::{CompactString, format_compact};
-use serde::de::{IgnoredAny, MapAccess};
+use serde::de::IgnoredAny;
 
 use super::error::{ErrorCode, Problem, RatingError, Warning};
 use super::scalar::{Any, Scalar, a_string};
+use super::shape::Shape;
+use super::source::Source;
 use crate::time::Instant;
 use crate::wire::{CaseMatch, Channel, EntryPoint, Origin, Platform, Stage};
-
-/// What a field allows: the contract's schema in our own terms.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Shape {
-    /// A string of at most so many characters.
-    Text(usize),
-    /// A string of so many characters is read; the rest of a longer one is cut.
-    LongText(usize),
-    /// A name of at most so many characters, of a restricted alphabet.
-    Name(usize),
-    /// One of these names.
-    Choice(&'static [&'static str]),
-    /// A date-time.
-    Time,
-    /// A whole number from the first to the second.
-    Whole(u64, u64),
-    /// `true` or `false`.
-    Flag,
-    /// An IP address in at most so many characters.
-    Address(usize),
-    /// At most so many strings of at most so many characters each.
-    Texts(usize, usize),
-    /// An object.
-    Object,
-}
-
-impl fmt::Display for Shape {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Text(max) | Self::LongText(max) => write!(f, "a string of at most {max} characters"),
-            Self::Name(max) => write!(f, "1 to {max} characters of A-Z a-z 0-9 . _ : -"),
-            Self::Choice(names) => write!(f, "one of {}", names.join(", ")),
-            Self::Time => f.write_str("an RFC 3339 date-time with offset, such as 2026-03-01T08:00:00+08:00"),
-            Self::Whole(min, max) => write!(f, "a whole number from {min} to {max}"),
-            Self::Flag => f.write_str("true or false"),
-            Self::Address(_) => f.write_str("the client's IPv4 or IPv6 address"),
-            Self::Texts(items, max) => {
-                write!(f, "an array of at most {items} strings of at most {max} characters each")
-            }
-            Self::Object => f.write_str("an object"),
-        }
-    }
-}
 
 /// Collects what is said about a rating while it is read.
 #[derive(Default)]
@@ -84,6 +42,12 @@ impl Reader {
 
     pub(super) fn damaged(&self, text: &str) -> bool {
         self.mended && text.contains(char::REPLACEMENT_CHARACTER)
+    }
+
+    /// A string whose bytes alone say that it is within its limit, where none can be damaged.
+    #[inline(always)]
+    fn short<'a>(&self, text: &'a str, max: usize) -> Option<Cow<'a, str>> {
+        (text.len() <= max && !self.mended).then_some(Cow::Borrowed(text))
     }
 
     /// A string within its limit, undamaged.
@@ -127,7 +91,7 @@ pub(super) trait Spec<'a>: Copy {
     }
 
     /// Reads the value of the key that `map` stands at into its place.
-    fn read<A: MapAccess<'a>>(
+    fn read<A: Source<'a>>(
         self,
         place: &mut Self::Value,
         path: &'static str,
@@ -137,7 +101,7 @@ pub(super) trait Spec<'a>: Copy {
 
     /// Skips a second occurrence: which of the two is meant, nobody knows.
     #[cold]
-    fn skip_repeat<A: MapAccess<'a>>(
+    fn skip_repeat<A: Source<'a>>(
         self,
         place: &mut Self::Value,
         path: &'static str,
@@ -159,6 +123,11 @@ pub(super) trait Leaf<'a>: Copy {
     const REQUIRED: bool = false;
     fn absent(self) -> Self::Value;
     fn shape(self) -> Shape;
+    /// Takes a string that is in order, as nearly all are; `None` leaves it to [`Leaf::accept`].
+    #[inline(always)]
+    fn take(self, _: &'a str, _: &Reader) -> Option<Self::Value> {
+        None
+    }
     fn accept(
         self,
         value: Scalar<'a>,
@@ -179,14 +148,25 @@ impl<'a, L: Leaf<'a>> Spec<'a> for L {
         Leaf::shape(self)
     }
 
-    fn read<A: MapAccess<'a>>(
+    fn read<A: Source<'a>>(
         self,
         place: &mut Self::Value,
         path: &'static str,
         map: &mut A,
         reader: &mut Reader,
     ) -> Result<(), A::Error> {
-        let problem = match map.next_value_seed(Any)? {
+        let value = match map.text() {
+            Some("") if !L::REQUIRED => return Ok(()),
+            Some(text) => match self.take(text, reader) {
+                Some(value) => {
+                    *place = value;
+                    return Ok(());
+                }
+                None => Scalar::Text(Cow::Borrowed(text)),
+            },
+            None => map.next_value_seed(Any)?,
+        };
+        let problem = match value {
             Scalar::Null if L::REQUIRED => Problem::new(ErrorCode::Missing, "null"),
             Scalar::Null => return Ok(()),
             Scalar::Text(text) if text.is_empty() && !L::REQUIRED => return Ok(()),
@@ -218,6 +198,11 @@ impl<'a> Leaf<'a> for Text {
         Shape::Text(self.0)
     }
 
+    #[inline(always)]
+    fn take(self, text: &'a str, reader: &Reader) -> Option<Self::Value> {
+        reader.short(text, self.0).map(Some)
+    }
+
     fn accept(self, value: Scalar<'a>, _: &'static str, reader: &mut Reader) -> Result<Self::Value, Problem> {
         reader.text(value, self.0).map(Some)
     }
@@ -237,6 +222,11 @@ impl<'a> Leaf<'a> for Code {
 
     fn shape(self) -> Shape {
         Shape::Text(self.0)
+    }
+
+    #[inline(always)]
+    fn take(self, text: &'a str, reader: &Reader) -> Option<Self::Value> {
+        reader.short(text, self.0)
     }
 
     fn accept(self, value: Scalar<'a>, _: &'static str, reader: &mut Reader) -> Result<Self::Value, Problem> {
@@ -365,6 +355,11 @@ impl<'a, T: Vocabulary> Leaf<'a> for Choice<T> {
         Shape::Choice(T::NAMES)
     }
 
+    #[inline(always)]
+    fn take(self, text: &'a str, _: &Reader) -> Option<Self::Value> {
+        T::from_name(text).map(Some)
+    }
+
     fn accept(
         self,
         value: Scalar<'a>,
@@ -395,6 +390,11 @@ impl<'a> Leaf<'a> for RequiredChannel {
 
     fn shape(self) -> Shape {
         Shape::Choice(Channel::NAMES)
+    }
+
+    #[inline(always)]
+    fn take(self, text: &'a str, _: &Reader) -> Option<Self::Value> {
+        Channel::from_name(text)
     }
 
     fn accept(
@@ -439,6 +439,11 @@ impl<'a> Leaf<'a> for Time {
         Shape::Time
     }
 
+    #[inline(always)]
+    fn take(self, text: &'a str, _: &Reader) -> Option<Self::Value> {
+        Instant::parse_rfc3339(text).map(Some)
+    }
+
     fn accept(self, value: Scalar<'a>, _: &'static str, _: &mut Reader) -> Result<Self::Value, Problem> {
         time(value).map(Some)
     }
@@ -458,6 +463,11 @@ impl<'a> Leaf<'a> for RequiredTime {
 
     fn shape(self) -> Shape {
         Shape::Time
+    }
+
+    #[inline(always)]
+    fn take(self, text: &'a str, _: &Reader) -> Option<Self::Value> {
+        Instant::parse_rfc3339(text)
     }
 
     fn accept(self, value: Scalar<'a>, _: &'static str, _: &mut Reader) -> Result<Self::Value, Problem> {

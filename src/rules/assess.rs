@@ -78,35 +78,37 @@ impl RuleSet {
             "the vector is of the catalogue that the rules were checked against"
         );
         out.clear();
-        let fires = |rule: RuleIndex| self.programs[rule.index()].holds_with(vector, lists);
-
         let mut muted = Mask::default();
-        for &rule in &self.allow {
-            if fires(rule) {
+        let (allows, judges) = (self.allow.len(), self.judge.len());
+        self.screen.holding(vector, lists, |place| {
+            if place < allows {
+                let rule = self.allow[place];
                 out.allowed.push(rule);
                 self.rule(rule).mutes.iter().for_each(|&other| muted.set(other));
+            } else if let Some(&rule) = self.judge.get(place - allows) {
+                self.fired(rule, &muted, out);
+            } else {
+                out.shadow.push(self.shadow[place - allows - judges]);
             }
-        }
-        for &index in &self.judge {
-            if !fires(index) {
-                continue;
-            }
-            if muted.get(index) {
-                out.muted.push(index);
-                continue;
-            }
-            let rule = self.rule(index);
-            let (Some(suspicion), Some(family)) = (rule.suspect, rule.family) else { continue };
-            out.fired.push(Fired { rule: index, suspicion, family, weight: rule.weight });
-            let decision = match rule.action {
-                Action::Reject => Decision::Reject,
-                Action::Hold => Decision::Hold,
-                Action::Allow | Action::Weigh => continue,
-            };
-            out.hard.push(Hard { rule: index, decision, suspicion, family });
-        }
-        out.shadow.extend(self.shadow.iter().copied().filter(|&rule| fires(rule)));
+        });
         self.weigh(out);
+    }
+
+    /// Takes up an active rule whose condition holds.
+    fn fired(&self, index: RuleIndex, muted: &Mask, out: &mut Assessment) {
+        if muted.get(index) {
+            out.muted.push(index);
+            return;
+        }
+        let rule = self.rule(index);
+        let (Some(suspicion), Some(family)) = (rule.suspect, rule.family) else { return };
+        out.fired.push(Fired { rule: index, suspicion, family, weight: rule.weight });
+        let decision = match rule.action {
+            Action::Reject => Decision::Reject,
+            Action::Hold => Decision::Hold,
+            Action::Allow | Action::Weigh => return,
+        };
+        out.hard.push(Hard { rule: index, decision, suspicion, family });
     }
 
     /// Caps each family's weights and adds them up.

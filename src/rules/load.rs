@@ -11,7 +11,7 @@ use super::vocabulary::{Action, State};
 use super::{MAX_RULES, RuleIndex, RuleSet, lists};
 use crate::catalogue::Catalogue;
 use crate::expression::document::{self, Reader, Text};
-use crate::expression::{Diagnostic, Diagnostics, ListNames, Located, nearest};
+use crate::expression::{Diagnostic, Diagnostics, ListNames, Located, Screen, nearest};
 use crate::features::counter::CounterSet;
 
 /// The built-in features and the counters that these files declare.
@@ -217,10 +217,14 @@ impl Parts {
         let mut judge = select(State::Active, Some(false));
         // Stable: reject before hold before weigh, each in order of file and place.
         judge.sort_by_key(|index| rules[index.index()].action);
+        let (allow, shadow) = (select(State::Active, Some(true)), select(State::Shadow, None));
+        let in_order = allow.iter().chain(&judge).chain(&shadow);
+        let screen = Screen::new(in_order.map(|index| &programs[index.index()]));
         RuleSet {
-            allow: select(State::Active, Some(true)).into(),
+            allow: allow.into(),
             judge: judge.into(),
-            shadow: select(State::Shadow, None).into(),
+            shadow: shadow.into(),
+            screen,
             rules: rules.into(),
             programs: programs.into(),
             by_id: self.by_id,

@@ -18,7 +18,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use crate::catalogue::{Bilingual, Catalogue, FeatureVector};
-use crate::expression::{Diagnostics, Program};
+use crate::expression::{Diagnostics, MAX_SCREENED, Program, Screen};
 use crate::version::Version;
 use crate::wire::Suspicion;
 
@@ -32,7 +32,7 @@ pub use vocabulary::{Action, Family, State};
 pub use why::value_sentence;
 
 /// Most rules in one set.
-pub const MAX_RULES: usize = 512;
+pub const MAX_RULES: usize = MAX_SCREENED;
 /// Most cases of one rule.
 pub const MAX_CASES: usize = 64;
 
@@ -82,7 +82,6 @@ pub struct Rule {
 #[derive(Clone, Debug)]
 pub struct RuleSet {
     rules: Box<[Rule]>,
-    /// Beside the rules and not in them: the evaluation walks these alone.
     programs: Box<[Program]>,
     by_id: HashMap<String, RuleIndex>,
     /// Active allow rules.
@@ -91,6 +90,8 @@ pub struct RuleSet {
     judge: Box<[RuleIndex]>,
     /// Rules in shadow.
     shadow: Box<[RuleIndex]>,
+    /// The conditions of these three, in this order.
+    screen: Screen,
     policy: Policy,
     lists: Lists,
     version: Version,

@@ -396,7 +396,30 @@ proptest! {
             let vector = vector_of(&catalogue, &values, &texts);
             let ours = program.truth(&vector);
             prop_assert_eq!(ours.map(Known::Bool), naive(&expr, &values, &texts), "{}", source);
-            prop_assert_eq!(program.holds_with(&vector, &NoLists), ours == Some(true), "{}", source);
         }
+    }
+
+    #[test]
+    fn a_screen_finds_just_the_conditions_that_hold(
+        // Few different ones, so that they share parts.
+        parts in prop::collection::vec(expression(), 1..5),
+        picks in prop::collection::vec(prop::collection::vec(0..5_usize, 1..4), 1..100),
+        numbers in prop::collection::vec(-3..9_i64, 12),
+        missing in any::<u16>(),
+    ) {
+        let catalogue = Catalogue::builtin();
+        let written = |pick: &Vec<usize>| {
+            let parts = pick.iter().map(|&i| format!("({})", parts[i % parts.len()].source()));
+            parts.collect::<Vec<_>>().join(" && ")
+        };
+        let compiled = |pick| Program::compile(&written(pick), &catalogue, Allowed::Everything).ok();
+        let programs: Vec<Program> = picks.iter().filter_map(compiled).collect();
+        let (values, texts) = situation(&numbers, missing);
+        let vector = vector_of(&catalogue, &values, &texts);
+        let hold = |i: &usize| programs[*i].truth(&vector) == Some(true);
+        let expected: Vec<usize> = (0..programs.len()).filter(hold).collect();
+        let mut found = Vec::new();
+        Screen::new(&programs).holding(&vector, &NoLists, |i| found.push(i));
+        prop_assert_eq!(found, expected);
     }
 }
