@@ -11,8 +11,8 @@ use zhenping::date::UtcOffset;
 use zhenping::features::state::StateLimits;
 use zhenping::log::entry::{RatingEntry, RatingFlags};
 use zhenping::pseudonym::Keyring;
-use zhenping::rules::{Assessment, shipped};
-use zhenping::scoring::{Engine, Observed, Prepared, Preparer, Ruling, judge};
+use zhenping::rules::shipped;
+use zhenping::scoring::{Desk, Engine, Observed, Prepared, Preparer, Ruling, judge};
 
 /// Ratings of one measured batch, as many as `score` hands over together.
 const BATCH: usize = 512;
@@ -72,14 +72,15 @@ fn path(c: &mut Criterion) {
         };
         b.iter_batched_ref(fresh, |ratings| observe(&mut engine, ratings), BatchSize::LargeInput);
     });
-    let mut assessment = Assessment::default();
-    let mut judge = |rating: &Prepared, observed: &Observed| {
-        judge(&ruling, &rating.observation, &rating.features, observed, observed.watermark, &mut assessment)
+    let mut desk = Desk::default();
+    let mut judge = |rating: &mut Prepared, observed: &Observed| {
+        let Prepared { observation, features, .. } = rating;
+        judge(&ruling, observation, features, observed, observed.watermark, &mut desk)
     };
     group.bench_function("judge", |b| {
-        b.iter(|| ratings.iter().zip(&observed).map(|(r, o)| judge(r, o).outcome.risk).sum::<f32>());
+        b.iter(|| ratings.iter_mut().zip(&observed).map(|(r, o)| judge(r, o).outcome.risk).sum::<f32>());
     });
-    let entry = |(rating, observed): (&Prepared, &Observed)| RatingEntry {
+    let entry = |(rating, observed): (&mut Prepared, &Observed)| RatingEntry {
         outcome: judge(rating, observed).outcome,
         observation: rating.observation.clone(),
         features: FeatureVector::clone(&rating.features),
@@ -88,7 +89,7 @@ fn path(c: &mut Criterion) {
         supersedes_sequence: None,
         flags: RatingFlags::default(),
     };
-    let entries: Vec<RatingEntry> = ratings.iter().zip(&observed).map(entry).collect();
+    let entries: Vec<RatingEntry> = ratings.iter_mut().zip(&observed).map(entry).collect();
     group.bench_function("encode", |b| {
         b.iter(|| entries.iter().map(|e| e.encode(ruling.catalogue()).bytes().len()).sum::<usize>());
     });

@@ -29,7 +29,7 @@ use crate::pseudonym::{Comment, Keyring};
 use crate::rating::{self, RatingError};
 use crate::time::Instant;
 
-pub use judge::{Desk, Judgement, group_features, group_reasons, judge, model_for, rethink, weigh};
+pub use judge::{Desk, Judgement, by_rules, group_features, group_reasons, judge, model_for, rethink, weigh};
 pub use ruling::{Ruling, RulingError};
 pub use warmup::Warmup;
 

@@ -9,6 +9,7 @@ mod budget;
 mod calendar;
 mod contest;
 mod decide;
+mod governor;
 mod lapse;
 mod text;
 
@@ -20,5 +21,6 @@ pub use decide::{
     Thresholds, WEAK_FAMILIES, decide, is_strong_feature,
     lead,
 };
+pub use governor::Governor;
 pub use lapse::{Extension, Held, LapsePolicy, Pending};
 pub use text::{CODES, text};

@@ -65,6 +65,19 @@ pub fn judge(
     judgement(ruling, &evidence, &facts, scored_at)
 }
 
+/// Judges a rating by rules alone, as if no model were in force.
+pub fn by_rules(
+    ruling: &Ruling,
+    observation: &Observation,
+    features: &FeatureVector,
+    observed: &Observed,
+    scored_at: Instant,
+    desk: &mut Desk,
+) -> Judgement {
+    let (evidence, facts) = weigh(ruling, observation, features, observed, scored_at, desk);
+    judgement(ruling, &evidence, &facts, scored_at)
+}
+
 /// Judges a rating again, now that what is known of the ratings around it is, too. `None` where that makes
 /// no odds: what [`judge`] said stands. What the ratings around it are becomes features.
 pub fn rethink(

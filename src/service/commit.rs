@@ -24,7 +24,7 @@ use crate::models::sigmoid;
 use crate::observation::FormerNames;
 use crate::policy::BudgetDecision;
 use crate::scoring::{
-    Desk, Engine, Judgement, Observed, Ruling, Spare, group_features, group_reasons, rethink,
+    Desk, Engine, Judgement, by_rules, Observed, Ruling, Spare, group_features, group_reasons, rethink,
 };
 use crate::time::Instant;
 use crate::verdict::{Contribution, VerdictBody};
@@ -280,12 +280,20 @@ impl Committer {
         let fingerprint = rating_fingerprint(&entry.observation.rating_id);
         self.group.ratings.insert(fingerprint, self.group.entries.len());
         let held = entry.outcome.decision != Decision::Admit;
+        let believed = {
+            let governor = &mut lock(&self.shared.folds).governor;
+            if governor.note(held) && ruling.model().is_some() {
+                let (share, suspended) = (governor.share(), governor.suspended());
+                tracing::warn!(share, suspended, "the share of ratings on hold decides whether the model is believed");
+            }
+            !governor.suspended()
+        };
         self.push(record, Entry::Rating(entry));
         self.group.pending.push(Pending::Verdict { body, sequence, reply });
         if let (Some(((entrant, look), _)), Some(group)) = (seen, ruling.group()) {
             let mut findings = std::mem::take(&mut self.findings);
             lock(&self.shared.folds).lookback.join(entrant, &look, held, &mut &*group, &mut findings);
-            for finding in findings.drain(..) {
+            for finding in findings.drain(..).filter(|_| believed) {
                 self.revise_found(&finding, &ruling, at)?;
             }
             self.findings = findings;
@@ -314,7 +322,10 @@ impl Committer {
         let look = lock(&self.shared.folds).lookback.look(&mut entrant, &mut &*group);
         let at = entry.outcome.scored_at;
         let RatingEntry { observation, features, .. } = entry;
-        let again = rethink(ruling, observation, features, observed, at, &look, &mut self.desk);
+        let again = match lock(&self.shared.folds).governor.suspended() {
+            true => Some(by_rules(ruling, observation, features, observed, at, &mut self.desk)),
+            false => rethink(ruling, observation, features, observed, at, &look, &mut self.desk),
+        };
         if let Some(again) = &again {
             entry.outcome = again.outcome.clone();
             entry.flags = match again.second_look {

@@ -7,7 +7,7 @@ use crate::log::Entry;
 use crate::log::entry::{RevisionEntry, RevisionSource};
 use crate::lookback::{Entrant, Lookback};
 use crate::models::GroupModel;
-use crate::policy::{Budget, Pending};
+use crate::policy::{Budget, Governor, Pending};
 use crate::wire::Decision;
 
 /// Projections that the service keeps at hand. Each can be rebuilt from the log alone.
@@ -21,6 +21,8 @@ pub struct Folds {
     pub bad_ratings: u64,
     /// What is known of the ratings around each of the last days.
     pub lookback: Lookback,
+    /// Whether the model in force is believed.
+    pub governor: Governor,
     /// Where days begin.
     pub offset: UtcOffset,
     /// Reference tables on their way: their holidays make the calendar of the holds from there on.
@@ -54,6 +56,9 @@ impl Folds {
 
     /// Folds an entry that an earlier process appended, with the group model that was in force then.
     pub fn replay(&mut self, sequence: u64, entry: &Entry, group: Option<&GroupModel>) {
+        if let Entry::Rating(rating) = entry {
+            self.governor.note(rating.outcome.decision != Decision::Admit);
+        }
         if let (Entry::Rating(rating), Some(mut group)) = (entry, group)
             && let Some(own) = rating.features.float(f::MODEL_LOGIT)
         {

@@ -20,7 +20,7 @@ use crate::features::reference::References;
 use crate::log::entry::Subject;
 use crate::lookback::Lookback;
 use crate::log::{EmbeddedLog, Entry, Log, LogError};
-use crate::policy::{Budget, Pending};
+use crate::policy::{Budget, Governor, Pending};
 use crate::scoring::{self, Engine, Prepared, Ruling};
 use crate::statistics::{Counted, Statistics};
 use crate::version::Version;
@@ -105,6 +105,7 @@ fn from_nothing(ruling: &Arc<Ruling>, options: &Options) -> Restored {
             budget: Budget::new(options.bad_holds_per_day, options.offset),
             bad_ratings: 0,
             lookback: Lookback::new(options.lookback_ratings),
+            governor: Governor::default(),
             offset: options.offset,
             tables: Collector::default(),
             tables_at: Vec::new(),

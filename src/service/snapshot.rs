@@ -17,7 +17,7 @@ use super::{Folds, Options, Shared};
 use crate::features::reference::References;
 use crate::log::{Entry, Head, Log, LogError, Snapshot, SnapshotWriter};
 use crate::lookback::Lookback;
-use crate::policy::{Budget, BudgetState, Held, Pending};
+use crate::policy::{Budget, BudgetState, Governor, Held, Pending};
 use crate::scoring::Engine;
 use crate::statistics::{Settings, Statistics};
 use crate::version::Version;
@@ -199,9 +199,9 @@ impl Snapshots {
         let holds = (folds.pending.all(), folds.budget.state());
         writer
             .section("holds", |out| postcard::to_io(&holds, out).map(drop).map_err(std::io::Error::other))?;
-        let lookback = &folds.lookback;
+        let lookback = (&folds.lookback, folds.governor);
         writer.section("lookback", |out| {
-            postcard::to_io(lookback, out).map(drop).map_err(std::io::Error::other)
+            postcard::to_io(&lookback, out).map(drop).map_err(std::io::Error::other)
         })?;
         let path = writer.finish(self.policy.kept)?;
         Ok(path.metadata().map_or(0, |metadata| metadata.len()))
@@ -271,13 +271,14 @@ impl Snapshots {
             Statistics::restore(section("statistics")?, settings).map_err(|error| error.to_string())?;
         let (held, budget): (Vec<(u64, Held)>, BudgetState) =
             postcard::from_bytes(section("holds")?).map_err(|_| DAMAGED)?;
-        let lookback: Lookback = postcard::from_bytes(section("lookback")?).map_err(|_| DAMAGED)?;
+        let (lookback, governor): (Lookback, Governor) = postcard::from_bytes(section("lookback")?).map_err(|_| DAMAGED)?;
         let calendar = calendar.unwrap_or_else(|| options.calendar.clone());
         let folds = Folds {
             pending: Pending::restore(calendar, options.lapse, held),
             budget: Budget::restore(options.bad_holds_per_day, options.offset, budget).ok_or(DAMAGED)?,
             bad_ratings: 0,
             lookback,
+            governor,
             offset: options.offset,
             tables: collector,
             tables_at: meta.tables,
