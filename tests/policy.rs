@@ -3,7 +3,8 @@
 use proptest::prelude::*;
 use zhenping::features::case::Contest;
 use zhenping::policy::{
-    AxisEvidence, Decided, Evidence, Facts, FamilyWeight, Hard, Thresholds, WEAK_FAMILIES, decide, text,
+    AxisEvidence, Decided, Evidence, Facts, FamilyWeight, Hard, Learned, Thresholds, WEAK_FAMILIES, decide,
+    text,
 };
 use zhenping::verdict::Contribution;
 use zhenping::wire::{Decision, Origin, ReasonSource, Suspicion};
@@ -221,7 +222,7 @@ prop_compose! {
             suspicion: Suspicion::from_index(suspicion),
             family: FAMILIES[family].into(),
         });
-        Evidence { axes, hard: hard.collect() }
+        Evidence { axes, hard: hard.collect(), learned: None }
     }
 }
 
@@ -289,5 +290,48 @@ proptest! {
         more.axes[1].families.push(FamilyWeight { family: "case".into(), weight: extra });
         let severity = |outcome: &Decided| outcome.decision as u8;
         prop_assert!(severity(&decided(&more, &facts)) >= severity(&decided(&evidence, &facts)));
+    }
+}
+
+prop_compose! {
+    fn any_learned()(
+        scale in 0.0f64..2.0, base in -9.0f64..3.0, strong in -6.0f64..6.0, weak in -6.0f64..9.0,
+        group in -6.0f64..9.0, hold in 0.05f32..1.0,
+    ) -> Learned {
+        Learned { scale, base, strong, weak, group, reasons: Vec::new(), hold, second_look: hold / 2.0 }
+    }
+}
+
+proptest! {
+    #[test]
+    fn no_model_rejects_a_bad_rating_or_takes_a_default_one_for_praise(
+        evidence in any_evidence(), learned in any_learned(), facts in any_facts(),
+    ) {
+        let with_model = Evidence { learned: Some(learned), hard: Vec::new(), ..evidence };
+        let decided = decide(&with_model, &facts, &Thresholds::default());
+        prop_assert!(!(facts.bad && decided.decision == Decision::Reject));
+        prop_assert_eq!(decided.proceed, facts.bad);
+    }
+
+    #[test]
+    fn what_others_share_with_a_matched_applicant_never_holds_the_bad_rating(
+        evidence in any_evidence(), learned in any_learned(), facts in any_facts(), more in 0.0f64..20.0,
+    ) {
+        let facts = Facts {
+            bad: true,
+            matched_applicant: true,
+            origin: Origin::Active,
+            contest: Contest::default(),
+            ..facts
+        };
+        // However much the weak features and the ratings around it add, no more is held than without them.
+        let judged = |weak: f64, group: f64| {
+            let learned = Learned { weak, group, ..learned.clone() };
+            let evidence = Evidence { learned: Some(learned), hard: Vec::new(), ..evidence.clone() };
+            decide(&evidence, &facts, &Thresholds::default()).decision
+        };
+        if judged(0.0, 0.0) == Decision::Admit {
+            prop_assert_eq!(judged(more, more), Decision::Admit);
+        }
     }
 }

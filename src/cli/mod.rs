@@ -25,7 +25,9 @@ use crate::config::Config;
 use crate::date::UtcOffset;
 use crate::features::state::StateLimits;
 use crate::metrics::Metrics;
-use crate::service::{IntakeLimits, ModelOrigin, Options, ReferenceOrigin, RulesOrigin, Service, SnapshotPolicy};
+use crate::service::{
+    IntakeLimits, ModelOrigin, Options, ReferenceOrigin, RulesOrigin, Service, SnapshotPolicy,
+};
 
 /// What a command gives back: its exit code, or an error to print.
 pub type CommandResult = Result<ExitCode, Box<dyn std::error::Error + Send + Sync>>;

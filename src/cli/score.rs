@@ -17,8 +17,8 @@ use crate::metrics::Metrics;
 use crate::rating::MAX_RATING_BYTES;
 use crate::scoring::Ruling;
 use crate::service::{
-    Answer, Clock, ModelOrigin, Options, Output, ReferenceOrigin, Reply, RulesOrigin, Service, Submission, feature_values,
-    grouped,
+    Answer, Clock, ModelOrigin, Options, Output, ReferenceOrigin, Reply, RulesOrigin, Service, Submission,
+    feature_values, grouped,
 };
 
 /// Scores a file of ratings (NDJSON) and writes a verdict per line, in order.

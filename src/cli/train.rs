@@ -39,6 +39,9 @@ pub struct TrainArgs {
     /// Share of the honest bad ratings that may be held.
     #[arg(long, value_name = "SHARE", default_value_t = 0.008, value_parser = share)]
     honest_bad_held: f64,
+    /// Trees over one rating; over the ratings around it there are two thirds as many.
+    #[arg(long, value_name = "N", default_value_t = 120, value_parser = clap::value_parser!(u16).range(1..=500))]
+    trees: u16,
     /// What the manifest says of the history, in words.
     #[arg(long, value_name = "TEXT", default_value = "")]
     description: String,
@@ -66,6 +69,7 @@ pub fn run(args: TrainArgs) -> CommandResult {
     let wanted = Wanted {
         honest_held: args.honest_held,
         honest_bad_held: args.honest_bad_held,
+        trees: [usize::from(args.trees), usize::from(args.trees).div_ceil(3) * 2],
         description: args.description,
         ..Wanted::default()
     };

@@ -1,7 +1,7 @@
 //! By what two ratings can be linked, and under which key each link is kept.
 
-use crate::features::identity::target_key;
 use crate::features::identity::organisation_key;
+use crate::features::identity::target_key;
 use crate::features::keys::KeyField;
 use crate::features::mix;
 use crate::observation::Observation;
@@ -85,9 +85,12 @@ impl Link {
             Self::Case => Some(2),
             Self::TargetProfile => Some(3),
             Self::Target => Some(4),
-            Self::Text | Self::Ip | Self::Subnet | Self::TargetSubnet | Self::OfficeProfile | Self::Office => {
-                None
-            }
+            Self::Text
+            | Self::Ip
+            | Self::Subnet
+            | Self::TargetSubnet
+            | Self::OfficeProfile
+            | Self::Office => None,
         }
     }
 }

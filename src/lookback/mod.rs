@@ -16,8 +16,8 @@ mod members;
 #[cfg(test)]
 mod tests;
 
-use crate::catalogue::builtin as f;
 use crate::catalogue::FeatureVector;
+use crate::catalogue::builtin as f;
 use crate::models::{GroupModel, ModelError};
 use crate::observation::Observation;
 use crate::time::{DAY_MS, HOUR_MS};
@@ -57,13 +57,19 @@ pub const BAD_COLUMN: usize = 1;
 const PER_CHAINED: [&str; 6] =
     ["ratings_6h", "belief_6h", "ratings_72h", "belief_72h", "suspect_72h", "worst_72h"];
 const PER_COUNTED: [&str; 8] = [
-    "ratings_6h", "belief_6h", "suspect_6h", "mean_6h", "ratings_72h", "belief_72h", "suspect_72h", "mean_72h",
+    "ratings_6h",
+    "belief_6h",
+    "suspect_6h",
+    "mean_6h",
+    "ratings_72h",
+    "belief_72h",
+    "suspect_72h",
+    "mean_72h",
 ];
 
 /// Number of columns that the group model reads.
-pub const COLUMNS: usize = TRAITS.len()
-    + Link::CHAINED * PER_CHAINED.len()
-    + (Link::COUNT - Link::CHAINED) * PER_COUNTED.len();
+pub const COLUMNS: usize =
+    TRAITS.len() + Link::CHAINED * PER_CHAINED.len() + (Link::COUNT - Link::CHAINED) * PER_COUNTED.len();
 
 /// The columns' names.
 pub fn columns() -> Vec<String> {

@@ -25,7 +25,6 @@ impl GroupScore for ByLinks {
     }
 }
 
-
 /// A rating with these links; the rest are its own.
 fn rating(sequence: u64, at_hours: i64, own: f64, bad: bool, links: &[(Link, u64)]) -> Entrant {
     let mut keys: LinkKeys = std::array::from_fn(|link| mix(sequence * 100 + link as u64 + 1).max(1));
@@ -91,9 +90,8 @@ fn text_and_subnet_alone_never_bring_back_a_bad_rating() {
 
 #[test]
 fn one_strong_link_does_not_bring_back_a_bad_rating_and_two_do() {
-    let suspect = |links: &[(Link, u64)]| {
-        run(vec![rating(0, 0, -1.0, true, links), rating(1, 1, 4.0, true, links)])
-    };
+    let suspect =
+        |links: &[(Link, u64)]| run(vec![rating(0, 0, -1.0, true, links), rating(1, 1, 4.0, true, links)]);
     assert_eq!(suspect(&[(Link::Device, 1)]), []);
     // An account and its phone are one and the same person.
     assert_eq!(suspect(&[(Link::Rater, 1), (Link::Phone, 1)]), []);

@@ -4,8 +4,8 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
-use super::model::{Model, Weights};
 use super::ModelError;
+use super::model::{Model, Weights};
 use crate::version::Version;
 
 /// The file with what was learnt.
@@ -90,7 +90,10 @@ impl Model {
     pub fn from_files(files: Vec<(String, Vec<u8>)>) -> Result<Self, ModelError> {
         let of = |name: &str| {
             let found = files.iter().find(|(file, _)| file == name).map(|(_, bytes)| bytes.as_slice());
-            found.ok_or_else(|| ModelError::Unreadable { file: name.to_owned(), why: "it is not there".to_owned() })
+            found.ok_or_else(|| ModelError::Unreadable {
+                file: name.to_owned(),
+                why: "it is not there".to_owned(),
+            })
         };
         let malformed = |file: &str, why: String| ModelError::Malformed { file: file.to_owned(), why };
         let text = std::str::from_utf8(of(MANIFEST)?).map_err(|e| malformed(MANIFEST, e.to_string()))?;
@@ -120,8 +123,7 @@ impl Model {
 pub fn load_directory(directory: &Path) -> Result<Model, ModelError> {
     let read = |name: &str| {
         let path = directory.join(name);
-        let unreadable =
-            |why: String| ModelError::Unreadable { file: path.display().to_string(), why };
+        let unreadable = |why: String| ModelError::Unreadable { file: path.display().to_string(), why };
         let length = std::fs::metadata(&path).map_err(|e| unreadable(e.to_string()))?.len();
         if length > MAX_BYTES {
             return Err(unreadable(format!("it has {length} bytes; at most {MAX_BYTES} are read")));

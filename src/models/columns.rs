@@ -118,7 +118,8 @@ mod tests {
     #[test]
     fn a_value_is_read_as_what_it_is_and_a_missing_one_as_no_number() {
         let catalogue = Catalogue::builtin();
-        let column = |feature: &str, is: Option<&str>| Column { feature: feature.into(), is: is.map(Into::into) };
+        let column =
+            |feature: &str, is: Option<&str>| Column { feature: feature.into(), is: is.map(Into::into) };
         let columns = [
             column("stars", None),
             column("device.age_days", None),

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use super::columns::{Column, Columns};
-use super::trees::Trees;
 use super::density::{ClassDensity, Densities};
+use super::trees::Trees;
 use super::{FILE, Manifest, ModelError, Platt};
 use crate::catalogue::{Catalogue, FeatureId, FeatureVector};
 use crate::version::Version;
@@ -92,7 +92,11 @@ impl Weights {
         let Some(group) = &self.group else { return Ok(()) };
         group.trees.check().map_err(|e| format!("group: {e}"))?;
         if group.columns.len() != group.trees.columns() {
-            return Err(format!("{} columns for group trees over {}", group.columns.len(), group.trees.columns()));
+            return Err(format!(
+                "{} columns for group trees over {}",
+                group.columns.len(),
+                group.trees.columns()
+            ));
         }
         if !numbers(&group.scale) || !group.bars.are_numbers() {
             return Err("group: a scale or a threshold is not a number".to_owned());

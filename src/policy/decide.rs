@@ -352,7 +352,10 @@ impl Axes {
 
     /// Log-odds of a suspicion, for a model to go on from: what cannot apply is as good as impossible.
     fn logit(&self, suspicion: Suspicion) -> f64 {
-        self.0[suspicion as usize].filter(|logit| !logit.is_nan()).unwrap_or(IMPOSSIBLE).clamp(IMPOSSIBLE, -IMPOSSIBLE)
+        self.0[suspicion as usize]
+            .filter(|logit| !logit.is_nan())
+            .unwrap_or(IMPOSSIBLE)
+            .clamp(IMPOSSIBLE, -IMPOSSIBLE)
     }
 
     /// The suspicion with the largest risk, among those that reach their bar if one does; among equals

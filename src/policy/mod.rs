@@ -18,8 +18,7 @@ pub use calendar::{Calendar, CalendarError};
 pub use contest::Ruling;
 pub use decide::{
     AxisEvidence, Decided, Evidence, Facts, FamilyWeight, Hard, Lead, Learned, NEVER, PerSuspicion,
-    Thresholds, WEAK_FAMILIES, decide, is_strong_feature,
-    lead,
+    Thresholds, WEAK_FAMILIES, decide, is_strong_feature, lead,
 };
 pub use governor::Governor;
 pub use lapse::{Extension, Held, LapsePolicy, Pending};

@@ -185,7 +185,8 @@ fn learned(
     let scale = outer.scale * weights.scale.scale;
     let own = outer.apply(reading.logit);
     let around = look.map_or(0.0, |look| look.logit - own);
-    let around = if bad && look.is_some_and(|look| look.strong < STRONG_LINKS) { around.min(0.0) } else { around };
+    let around =
+        if bad && look.is_some_and(|look| look.strong < STRONG_LINKS) { around.min(0.0) } else { around };
     let bars = group.map_or(&weights.bars, |group| &group.bars);
     let trees = scale * reading.trees;
     let mut learned = Learned {

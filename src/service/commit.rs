@@ -24,7 +24,7 @@ use crate::models::sigmoid;
 use crate::observation::FormerNames;
 use crate::policy::BudgetDecision;
 use crate::scoring::{
-    Desk, Engine, Judgement, by_rules, Observed, Ruling, Spare, group_features, group_reasons, rethink,
+    Desk, Engine, Judgement, Observed, Ruling, Spare, by_rules, group_features, group_reasons, rethink,
 };
 use crate::time::Instant;
 use crate::verdict::{Contribution, VerdictBody};
@@ -124,11 +124,7 @@ pub struct Committer {
 impl Committer {
     /// A committer that goes on after the log's last entry. `logged` are the versions of the rules and of
     /// the model that the log says are in force.
-    pub fn new(
-        shared: Arc<Shared>,
-        output: Option<Box<dyn Output>>,
-        logged: [Option<Version>; 2],
-    ) -> Self {
+    pub fn new(shared: Arc<Shared>, output: Option<Box<dyn Output>>, logged: [Option<Version>; 2]) -> Self {
         let next_sequence = shared.log.head().next_sequence;
         let (group, findings, desk) = (Group::default(), Vec::new(), Desk::default());
         Self { shared, output, group, next_sequence, logged, findings, desk }
@@ -192,7 +188,8 @@ impl Committer {
     }
 
     fn activate(&mut self, ruling: Arc<Ruling>, at: Instant) {
-        let rules = || ruling.sources().iter().map(|s| (s.name.clone(), s.text.clone().into_bytes())).collect();
+        let rules =
+            || ruling.sources().iter().map(|s| (s.name.clone(), s.text.clone().into_bytes())).collect();
         let model = || ruling.model().map_or_else(Vec::new, |model| model.model().files().to_vec());
         if self.logged[0] != Some(ruling.version()) {
             self.log_activation(Subject::Rules, ruling.version(), rules(), at);
@@ -284,7 +281,11 @@ impl Committer {
             let governor = &mut lock(&self.shared.folds).governor;
             if governor.note(held) && ruling.model().is_some() {
                 let (share, suspended) = (governor.share(), governor.suspended());
-                tracing::warn!(share, suspended, "the share of ratings on hold decides whether the model is believed");
+                tracing::warn!(
+                    share,
+                    suspended,
+                    "the share of ratings on hold decides whether the model is believed"
+                );
             }
             !governor.suspended()
         };
@@ -337,12 +338,7 @@ impl Committer {
     }
 
     /// Holds an earlier rating on what a later one told of it.
-    fn revise_found(
-        &mut self,
-        finding: &Finding,
-        ruling: &Ruling,
-        at: Instant,
-    ) -> Result<(), ServiceError> {
+    fn revise_found(&mut self, finding: &Finding, ruling: &Ruling, at: Instant) -> Result<(), ServiceError> {
         let around = finding.look.logit - self.own_logit(finding.sequence)?.unwrap_or(finding.look.logit);
         let mut reasons = vec![policy_reason("look-back")];
         reasons.extend(group_reasons(&finding.look, around, ruling.catalogue()));
@@ -490,7 +486,9 @@ impl Committer {
         self.group.revised.insert(sequence, Standing { revision: number, decision, by_person: false });
         self.group.pending.extend(body.map(|body| Pending::Revision { body, sequence: place }));
         match admit_instead {
-            Some(other) => self.revise(other, Decision::Admit, RevisionSource::Lapse, Why::of("hold-budget"), at),
+            Some(other) => {
+                self.revise(other, Decision::Admit, RevisionSource::Lapse, Why::of("hold-budget"), at)
+            }
             None => Ok(()),
         }
     }

@@ -87,9 +87,8 @@ pub fn revision(
         handling: handling(o),
         suspicion: evidence.and_then(|e| e.suspicion),
         risk: evidence.map_or(0.0, |e| rounded(e.risk)),
-        reasons: evidence.map_or_else(Vec::new, |e| {
-            reasons(&e.reasons, &features, ruling.rules(), ruling.catalogue())
-        }),
+        reasons: evidence
+            .map_or_else(Vec::new, |e| reasons(&e.reasons, &features, ruling.rules(), ruling.catalogue())),
         campaign: campaign.as_deref(),
         rules: rating.outcome.rules,
         model: rating.outcome.model,

@@ -271,7 +271,8 @@ impl Snapshots {
             Statistics::restore(section("statistics")?, settings).map_err(|error| error.to_string())?;
         let (held, budget): (Vec<(u64, Held)>, BudgetState) =
             postcard::from_bytes(section("holds")?).map_err(|_| DAMAGED)?;
-        let (lookback, governor): (Lookback, Governor) = postcard::from_bytes(section("lookback")?).map_err(|_| DAMAGED)?;
+        let (lookback, governor): (Lookback, Governor) =
+            postcard::from_bytes(section("lookback")?).map_err(|_| DAMAGED)?;
         let calendar = calendar.unwrap_or_else(|| options.calendar.clone());
         let folds = Folds {
             pending: Pending::restore(calendar, options.lapse, held),

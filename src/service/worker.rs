@@ -195,8 +195,7 @@ pub fn run(shared: &Shared) {
             observe(shared, sequencer, &mut steps, now);
             (place, copy_if_due(shared, &sequencer.engine))
         });
-        let judged =
-            steps.into_iter().map(|step| finish(shared, step, &mut spares, &mut desk)).collect();
+        let judged = steps.into_iter().map(|step| finish(shared, step, &mut spares, &mut desk)).collect();
         hand_over(shared, place, judged, began, Vec::new());
     }
 }

@@ -10,6 +10,7 @@ mod identical_bytes;
 mod key_rotation;
 mod keys;
 mod kill;
+mod learning;
 mod nothing_raw;
 mod processes;
 mod reference_tables;

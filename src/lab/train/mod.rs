@@ -26,7 +26,9 @@ use crate::date::Day;
 use crate::lookback;
 use crate::models::density::DensityError;
 use crate::models::trees::{Boosting, Sample, TrainError, Trees, train};
-use crate::models::{Bars, GroupModel, Manifest, Metrics, Model, ModelError, Platt, TrainedOn, Weights, sigmoid};
+use crate::models::{
+    Bars, GroupModel, Manifest, Metrics, Model, ModelError, Platt, TrainedOn, Weights, sigmoid,
+};
 use crate::scoring::Ruling;
 
 /// Folds that the history is cut into.
@@ -53,12 +55,7 @@ pub struct Wanted {
 
 impl Default for Wanted {
     fn default() -> Self {
-        Self {
-            honest_held: 0.001,
-            honest_bad_held: 0.008,
-            trees: [120, 80],
-            description: String::new(),
-        }
+        Self { honest_held: 0.001, honest_bad_held: 0.008, trees: [120, 80], description: String::new() }
     }
 }
 
@@ -149,7 +146,8 @@ pub fn learn(
 ) -> Result<Learnt, TrainFailure> {
     let labels = Labels::read(labels)?;
     let ruling = Arc::new(ruling.with_model(None).map_err(TrainFailure::Model)?);
-    let mut history = History::read(ratings, &ruling, &labels, FOLDS, |bytes| progress(Progress::Read(bytes)))?;
+    let mut history =
+        History::read(ratings, &ruling, &labels, FOLDS, |bytes| progress(Progress::Read(bytes)))?;
     let of = |label| history.rows.iter().filter(|row| row.label == Some(label)).count() as u64;
     let counts = [of(Label::Genuine), of(Label::Abusive)];
     for (what, found) in ["genuine", "abusive"].into_iter().zip(counts) {
@@ -216,11 +214,7 @@ struct Single {
     own: Vec<f64>,
 }
 
-fn learn_single(
-    history: &History,
-    wanted: &Wanted,
-    next: &mut impl FnMut(),
-) -> Result<Single, TrainFailure> {
+fn learn_single(history: &History, wanted: &Wanted, next: &mut impl FnMut()) -> Result<Single, TrainFailure> {
     let labelled = || history.rows.iter().enumerate().filter_map(|(i, row)| Some((i, row, row.label?)));
     let prior = Platt::fit(labelled().map(|(_, row, label)| (row.rules, label == Label::Abusive, 1.0)));
     let boosting = Boosting { trees: wanted.trees[0], ..Boosting::default() };
@@ -268,7 +262,8 @@ fn learn_around(
     wanted: &Wanted,
     next: &mut impl FnMut(),
 ) -> Result<Around, TrainFailure> {
-    let boosting = Boosting { trees: wanted.trees[1], columns: 0.6, depth: 5, seed: 2, ..Boosting::default() };
+    let boosting =
+        Boosting { trees: wanted.trees[1], columns: 0.6, depth: 5, seed: 2, ..Boosting::default() };
     let mut folds: Vec<(Trees, Platt)> = Vec::new();
     let mut seen = around::run(history, own, &folds);
     let mut last = None;
@@ -284,9 +279,8 @@ fn learn_around(
         folds = learnt;
         seen = around::run(history, own, &folds);
         let labelled = || history.rows.iter().enumerate().filter_map(|(i, row)| Some((i, row.label?)));
-        let scale = Platt::fit(
-            labelled().map(|(i, label)| (seen.came_logit[i], label == Label::Abusive, 1.0)),
-        );
+        let scale =
+            Platt::fit(labelled().map(|(i, label)| (seen.came_logit[i], label == Label::Abusive, 1.0)));
         for (_, fold) in folds.iter_mut().chain(last.as_mut()) {
             *fold = scale;
         }
@@ -311,7 +305,8 @@ fn thresholds(history: &History, seen: &around::Seen, risks: &[f32], wanted: &Wa
     let (honest_good, honest_bad) = (honest(false), honest(true));
     let bad_budget = honest_bad * wanted.honest_bad_held;
     let hold_bad = bars::bar(judged(true), bad_budget, LEAST_HOLD);
-    let good_budget = ((honest_good + honest_bad) * wanted.honest_held - bad_budget).max(honest_good * wanted.honest_held / 2.0);
+    let good_budget = ((honest_good + honest_bad) * wanted.honest_held - bad_budget)
+        .max(honest_good * wanted.honest_held / 2.0);
     let hold_good = bars::bar(judged(false), good_budget, LEAST_HOLD);
     let bars = Bars {
         hold_good,

@@ -27,7 +27,9 @@ pub fn learn(history: &mut History) -> Result<Vec<ClassDensity>, TrainFailure> {
             places.iter().map(|&(at, ..)| Some(of[at]).filter(|value| !value.is_nan())).collect()
         };
         let ordinary: Vec<Vec<f32>> = (0..history.rows.len())
-            .filter(|&row| history.rows[row].class == class && history.rows[row].label != Some(Label::Abusive))
+            .filter(|&row| {
+                history.rows[row].class == class && history.rows[row].label != Some(Label::Abusive)
+            })
             .filter_map(values)
             .collect();
         if ordinary.len() < FEWEST_ROWS || places.is_empty() {

@@ -333,7 +333,13 @@ pub fn any_revision() -> impl Strategy<Value = RevisionEntry> {
     let sources =
         [RevisionSource::Lapse, RevisionSource::Contest, RevisionSource::LookBack, RevisionSource::Reviewer];
     let evidence = (of(select(Suspicion::ALL)), 0_f32..=1.0, vec(reason(), 0..4), any::<[u8; 16]>())
-        .prop_map(|(suspicion, risk, reasons, nonce)| Evidence { suspicion, risk, reasons, figures: vec![(FeatureId(3), 7), (FeatureId(90), u64::MAX)], nonce });
+        .prop_map(|(suspicion, risk, reasons, nonce)| Evidence {
+            suspicion,
+            risk,
+            reasons,
+            figures: vec![(FeatureId(3), 7), (FeatureId(90), u64::MAX)],
+            nonce,
+        });
     let decisions = (select(Decision::ALL), select(Decision::ALL));
     (any_rating(), any::<u64>(), any::<u32>(), decisions, select(sources.to_vec()), instant(), of(evidence))
         .prop_map(|(rating, rating_sequence, revision, (previous, decision), source, at, evidence)| {

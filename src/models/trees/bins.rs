@@ -43,7 +43,8 @@ fn cuts(sorted: &[f32]) -> Vec<f32> {
     let mut cuts = Vec::with_capacity(BINS - 1);
     // Half of the bins by rank; half within the upper tail, which is where what is rare gathers.
     let ranks = (1..BINS / 2).map(|i| sorted.len() * i * 2 / BINS);
-    let tail = (1..BINS / 2).map(|i| sorted.len() - 1 - (sorted.len() as f64 * 0.9_f64.powi(i as i32 + 6)) as usize / 2);
+    let tail = (1..BINS / 2)
+        .map(|i| sorted.len() - 1 - (sorted.len() as f64 * 0.9_f64.powi(i as i32 + 6)) as usize / 2);
     let mut at: Vec<usize> = ranks.chain(tail).filter(|&at| at > 0 && at < sorted.len()).collect();
     at.sort_unstable();
     for at in at {

@@ -151,7 +151,8 @@ fn question_of(
         sums[usize::from(leaf) * width + bin].add(slope);
     }
     let mut below: Vec<Sum> = vec![Sum::default(); leaves];
-    let totals: Vec<Sum> = sums.chunks(width).map(|leaf| leaf.iter().fold(Sum::default(), |a, &b| a.plus(b))).collect();
+    let totals: Vec<Sum> =
+        sums.chunks(width).map(|leaf| leaf.iter().fold(Sum::default(), |a, &b| a.plus(b))).collect();
     let before: f64 = totals.iter().map(|total| total.gain(soil.ridge)).sum();
     let mut best: Option<Best> = None;
     // The last bin has no cut above it; but missing against all else is a question too, which needs one cut.

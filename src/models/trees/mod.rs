@@ -127,7 +127,8 @@ impl Trees {
                 return refuse(format!("tree {number} asks for column {} of {}", split.column, self.columns));
             }
             let thresholds = tree.splits.iter().map(|split| split.threshold);
-            let mut numbers = thresholds.chain(tree.leaves.iter().copied()).chain(tree.covers.iter().copied());
+            let mut numbers =
+                thresholds.chain(tree.leaves.iter().copied()).chain(tree.covers.iter().copied());
             if numbers.any(|number| !number.is_finite()) || tree.covers.iter().any(|&cover| cover < 0.0) {
                 return refuse(format!("tree {number} has a number that is not finite, or a negative cover"));
             }

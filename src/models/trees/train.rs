@@ -97,8 +97,10 @@ pub fn train(
     let mut logits: Vec<f64> = samples.iter().map(|sample| f64::from(sample.prior)).collect();
     let mut slopes = vec![Slope::default(); samples.len()];
     let mut random = ChaCha8Rng::seed_from_u64(boosting.seed);
-    let askable: Vec<u16> =
-        (0..binned.len()).filter(|&column| !binned[column].cuts.is_empty()).map(|column| column as u16).collect();
+    let askable: Vec<u16> = (0..binned.len())
+        .filter(|&column| !binned[column].cuts.is_empty())
+        .map(|column| column as u16)
+        .collect();
     let mut leaf_of = Vec::new();
     let mut trees = Vec::with_capacity(boosting.trees);
     for number in 0..boosting.trees {
@@ -196,8 +198,9 @@ mod tests {
     #[test]
     fn training_does_not_depend_on_the_number_of_threads() {
         let (columns, samples) = rows(500, 2);
-        let with =
-            |threads| train(&columns, &samples, &Boosting { threads, trees: 10, ..Boosting::default() }, |_| {});
+        let with = |threads| {
+            train(&columns, &samples, &Boosting { threads, trees: 10, ..Boosting::default() }, |_| {})
+        };
         assert_eq!(with(1), with(3));
     }
 
