@@ -6,11 +6,13 @@ use std::path::{Path, PathBuf};
 use std::{env, fs, io};
 
 /// Files and folders below `src/`.
-const STATE: [&str; 14] = [
+const STATE: [&str; 16] = [
     "catalogue",
     "date.rs",
     "expression",
     "features",
+    "lookback",
+    "models",
     "observation.rs",
     "policy",
     "rules",
