@@ -177,6 +177,8 @@ impl Block {
     }
 
     /// What the agreements of each with the rating at hand weigh, but for the time.
+    // One index into several arrays is the form that the compiler turns into vectors.
+    #[allow(clippy::needless_range_loop)]
     #[inline(always)]
     fn digits(&self, new: &Trace, weights: &Digits, surprise: &Surprise) -> [f32; LANES] {
         let known = |value: u32| mask(value != 0);

@@ -244,7 +244,7 @@ impl Words {
 
     fn look_up(word: &[u8]) -> u16 {
         let is_it = |known: &&str| known.as_bytes().eq_ignore_ascii_case(word);
-        let found = Self::MEANINGS.iter().find(|(_, words)| words.iter().any(|known| is_it(&known)));
+        let found = Self::MEANINGS.iter().find(|(_, words)| words.iter().any(is_it));
         found.map_or(0, |&(meaning, _)| meaning)
     }
 
