@@ -81,18 +81,21 @@ fn parse(text: &str) -> Option<Vec<Edge>> {
     let mut minutes: BTreeMap<&str, u32> = rows.iter().map(|row| (row[2], 0)).collect();
     minutes.values_mut().zip(1..).for_each(|(minute, number)| *minute = number);
     let mut hosts: HashMap<&str, u64> = HashMap::new();
-    let edge = |&[source, destination, minute, label]: &[&str; 4]| {
-        let mut host = |name| {
-            let number = hosts.len() as u64 + 1;
-            // Keys are spread as hashes are (SplitMix64).
-            spread(*hosts.entry(name).or_insert(number))
-        };
-        let (source, destination) = (host(source), host(destination));
-        Edge { source, destination, minute: minutes[minute], attack: label != "-" }
+    for name in rows.iter().flat_map(|row| &row[..2]) {
+        let number = hosts.len() as u64 + 1;
+        // Keys are spread as hashes are.
+        hosts.entry(name).or_insert(spread(number));
+    }
+    let edge = |&[source, destination, minute, label]: &[&str; 4]| Edge {
+        source: hosts[source],
+        destination: hosts[destination],
+        minute: minutes[minute],
+        attack: label != "-",
     };
     Some(rows.iter().map(edge).collect())
 }
 
+/// Spreads numbers over 64 bits (SplitMix64: Steele, Lea and Flood, 2014).
 fn spread(number: u64) -> u64 {
     let mut x = number.wrapping_mul(0x9e37_79b9_7f4a_7c15);
     x = (x ^ (x >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -100,16 +103,15 @@ fn spread(number: u64) -> u64 {
     x ^ (x >> 31)
 }
 
-/// How often the same edge was seen in this minute, this time included.
+/// How many edges were seen in this minute, this one included.
 fn seen_this_minute(edges: &[Edge]) -> Vec<f32> {
-    let mut seen: HashMap<(u64, u64), (u32, f32)> = HashMap::new();
+    let (mut minute, mut seen) = (0, 0.0);
     edges
         .iter()
         .map(|edge| {
-            let (minute, count) = seen.entry((edge.source, edge.destination)).or_default();
-            *count = if *minute == edge.minute { *count + 1.0 } else { 1.0 };
-            *minute = edge.minute;
-            *count
+            seen = if edge.minute == minute { seen + 1.0 } else { 1.0 };
+            minute = edge.minute;
+            seen
         })
         .collect()
 }
