@@ -103,16 +103,15 @@ fn spread(number: u64) -> u64 {
     x ^ (x >> 31)
 }
 
-/// How often the same edge was seen in this minute, this time included.
+/// How many edges were seen in this minute, this one included.
 fn seen_this_minute(edges: &[Edge]) -> Vec<f32> {
-    let mut seen: HashMap<(u64, u64), (u32, f32)> = HashMap::new();
+    let (mut minute, mut seen) = (0, 0.0);
     edges
         .iter()
         .map(|edge| {
-            let (minute, count) = seen.entry((edge.source, edge.destination)).or_default();
-            *count = if *minute == edge.minute { *count + 1.0 } else { 1.0 };
-            *minute = edge.minute;
-            *count
+            seen = if edge.minute == minute { seen + 1.0 } else { 1.0 };
+            minute = edge.minute;
+            seen
         })
         .collect()
 }
