@@ -28,7 +28,7 @@ use crate::time::{Instant, MINUTE_MS};
 use crate::wire::Origin;
 use midas::{Parameters, Sketch, edge_key};
 
-/// Chosen by detection on three generators of traffic: docs/detection.md.
+/// Chosen by detection on two generators of traffic: docs/detection.md.
 const TICK_MS: i64 = 10 * MINUTE_MS;
 /// Ticks behind the watermark's that a rating still counts in it.
 const MOST_TICKS_LATE: i64 = 2;

@@ -1,7 +1,7 @@
 //! How rare a rating is among the ordinary ratings of its kind of channel: a Gaussian mixture.
 //!
 //! A mixture of normal distributions with full covariance is fitted to ratings of the past, without
-//! labels ([`train`]). What it says of a rating is a tail measure: the share of the training ratings
+//! labels ([`Density::train`]). What it says of a rating is a tail measure: the share of the training ratings
 //! that were at least as improbable, as −log10. 3 means rarer than 99.9 % of them. So the measure has the
 //! same meaning in every channel and after every training, and rules and trees can use one threshold.
 //!
@@ -174,7 +174,7 @@ impl Parts {
         }
         let damaged = |what: String| Err(DensityError::Damaged(what));
         for (i, column) in self.columns.iter().enumerate() {
-            if !column.mean.is_finite() || !(column.deviation.is_finite() && column.deviation > 0.0) {
+            if !(column.mean.is_finite() && column.deviation.is_finite() && column.deviation > 0.0) {
                 return damaged(format!("column {i} has no finite mean and positive deviation"));
             }
         }
@@ -193,7 +193,8 @@ impl Parts {
             }
             let finite = component.mean.iter().chain(&component.whitening).all(|value| value.is_finite());
             let diagonal = (0..columns).all(|row| component.whitening[row * (row + 1) / 2 + row] > 0.0);
-            if !finite || !diagonal || !(component.weight > 0.0 && component.weight <= 1.0) {
+            let share = component.weight > 0.0 && component.weight <= 1.0;
+            if !(finite && diagonal && share) {
                 return damaged(format!("component {i} is no normal distribution"));
             }
         }
@@ -214,13 +215,12 @@ impl Ready {
         let mut mean = [0.0; MOST_COLUMNS];
         mean[..columns].copy_from_slice(&component.mean);
         let mut whitening = [[0.0; MOST_COLUMNS]; MOST_COLUMNS];
-        let mut log_determinant = 0.0;
         for row in 0..columns {
-            for column in 0..=row {
-                whitening[column][row] = component.whitening[row * (row + 1) / 2 + column];
-            }
-            log_determinant += f64::from(whitening[row][row]).ln();
+            let stored = &component.whitening[row * (row + 1) / 2..][..=row];
+            whitening.iter_mut().zip(stored).for_each(|(column, &value)| column[row] = value);
         }
+        let diagonal = (0..columns).map(|i| f64::from(whitening[i][i]));
+        let log_determinant: f64 = diagonal.map(f64::ln).sum();
         let log_scale = f64::from(component.weight).ln() + log_determinant
             - columns as f64 / 2.0 * (2.0 * std::f64::consts::PI).ln();
         Self { log_scale: log_scale as f32, mean, whitening }

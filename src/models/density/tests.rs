@@ -1,5 +1,6 @@
 use super::*;
 
+use ndarray::Array2;
 use proptest::prelude::*;
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -43,7 +44,7 @@ fn standard(columns: usize) -> Parts {
 
 /// The density by its definition: with the inverse and the determinant of the covariance, which Gauss
 /// and Jordan's elimination gives.
-fn naive_log_density(parts: &Parts, covariances: &[Vec<Vec<f64>>], values: &[f64]) -> f64 {
+fn naive_log_density(parts: &Parts, covariances: &[Array2<f64>], values: &[f64]) -> f64 {
     let n = values.len();
     let total: f64 = parts
         .components
@@ -54,7 +55,7 @@ fn naive_log_density(parts: &Parts, covariances: &[Vec<Vec<f64>>], values: &[f64
             let apart: Vec<f64> =
                 values.iter().zip(&component.mean).map(|(v, &m)| v - f64::from(m)).collect();
             let distance: f64 =
-                (0..n).map(|i| (0..n).map(|j| apart[i] * inverse[i][j] * apart[j]).sum::<f64>()).sum();
+                (0..n).map(|i| (0..n).map(|j| apart[i] * inverse[[i, j]] * apart[j]).sum::<f64>()).sum();
             let scale = ((2.0 * std::f64::consts::PI).powi(n as i32) * determinant).sqrt();
             f64::from(component.weight) * (-0.5 * distance).exp() / scale
         })
@@ -62,23 +63,20 @@ fn naive_log_density(parts: &Parts, covariances: &[Vec<Vec<f64>>], values: &[f64
     total.ln()
 }
 
-fn inverse_of(matrix: &[Vec<f64>]) -> (Vec<Vec<f64>>, f64) {
-    let n = matrix.len();
-    let (mut left, mut determinant) = (matrix.to_vec(), 1.0);
-    let mut right: Vec<Vec<f64>> =
-        (0..n).map(|i| (0..n).map(|j| f64::from(u8::from(i == j))).collect()).collect();
+fn inverse_of(matrix: &Array2<f64>) -> (Array2<f64>, f64) {
+    let n = matrix.nrows();
+    let (mut left, mut right, mut determinant) = (matrix.clone(), Array2::eye(n), 1.0);
     for i in 0..n {
-        let pivot = left[i][i];
+        let pivot = left[[i, i]];
         determinant *= pivot;
-        for j in 0..n {
-            left[i][j] /= pivot;
-            right[i][j] /= pivot;
+        for part in [&mut left, &mut right] {
+            part.row_mut(i).mapv_inplace(|value| value / pivot);
         }
         for k in (0..n).filter(|&k| k != i) {
-            let factor = left[k][i];
-            for j in 0..n {
-                left[k][j] -= factor * left[i][j];
-                right[k][j] -= factor * right[i][j];
+            let factor = left[[k, i]];
+            for part in [&mut left, &mut right] {
+                let pivoted = part.row(i).to_owned();
+                part.row_mut(k).scaled_add(-factor, &pivoted);
             }
         }
     }
@@ -92,15 +90,15 @@ prop_compose! {
         means in proptest::collection::vec(proptest::collection::vec(-1.0f32..1.0, n), k),
         weights in proptest::collection::vec(0.1f32..1.0, k),
         values in proptest::collection::vec(-2.0f32..2.0, n),
-    ) -> (Parts, Vec<Vec<Vec<f64>>>, Vec<f32>) {
+    ) -> (Parts, Vec<Array2<f64>>, Vec<f32>) {
         let n = values.len();
-        let covariances: Vec<Vec<Vec<f64>>> = factors
+        let covariances: Vec<Array2<f64>> = factors
             .iter()
             .map(|a| {
                 let entry = |i: usize, j: usize| {
                     (0..n).map(|l| a[i * n + l] * a[j * n + l]).sum::<f64>() + if i == j { 0.25 } else { 0.0 }
                 };
-                (0..n).map(|i| (0..n).map(|j| entry(i, j)).collect()).collect()
+                Array2::from_shape_fn((n, n), |(i, j)| entry(i, j))
             })
             .collect();
         let total: f32 = weights.iter().sum();
@@ -108,9 +106,8 @@ prop_compose! {
             .iter()
             .zip(means.iter().zip(&weights))
             .map(|(covariance, (mean, weight))| {
-                let matrix = ndarray::Array2::from_shape_fn((n, n), |(i, j)| covariance[i][j]);
                 let mean: Vec<f64> = mean.iter().map(|&m| f64::from(m)).collect();
-                train::component(f64::from(weight / total), mean.iter(), matrix.view()).unwrap()
+                train::component(f64::from(weight / total), mean.iter(), covariance.view()).unwrap()
             })
             .collect();
         (Parts { columns: plain(n), components, tail: vec![0.0, 1.0] }, covariances, values)

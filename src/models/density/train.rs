@@ -126,33 +126,33 @@ pub(super) fn component<'m>(
 ) -> Option<Component> {
     let n = covariance.nrows();
     // Cholesky–Banachiewicz: covariance = L·Lᵀ.
-    let mut lower = vec![vec![0.0; n]; n];
+    let mut lower = Array2::<f64>::zeros((n, n));
     for row in 0..n {
         for column in 0..=row {
-            let known: f64 = (0..column).map(|k| lower[row][k] * lower[column][k]).sum();
+            let known: f64 = (0..column).map(|k| lower[[row, k]] * lower[[column, k]]).sum();
             let rest = covariance[[row, column]] - known;
             if row != column {
-                lower[row][column] = rest / lower[column][column];
+                lower[[row, column]] = rest / lower[[column, column]];
             } else if rest > 0.0 {
-                lower[row][row] = rest.sqrt();
+                lower[[row, row]] = rest.sqrt();
             } else {
                 return None;
             }
         }
     }
     // W = L⁻¹, by forward substitution, column after column.
-    let mut inverse = vec![vec![0.0; n]; n];
+    let mut inverse = Array2::<f64>::zeros((n, n));
     for column in 0..n {
         for row in column..n {
-            let known: f64 = (column..row).map(|k| lower[row][k] * inverse[k][column]).sum();
+            let known: f64 = (column..row).map(|k| lower[[row, k]] * inverse[[k, column]]).sum();
             let unit = if row == column { 1.0 } else { 0.0 };
-            inverse[row][column] = (unit - known) / lower[row][row];
+            inverse[[row, column]] = (unit - known) / lower[[row, row]];
         }
     }
-    let whitening = inverse.iter().enumerate().flat_map(|(row, values)| &values[..=row]);
+    let whitening = (0..n).flat_map(|row| (0..=row).map(move |column| (row, column)));
     Some(Component {
         weight: weight as f32,
         mean: mean.map(|&value| value as f32).collect(),
-        whitening: whitening.map(|&value| value as f32).collect(),
+        whitening: whitening.map(|at| inverse[at] as f32).collect(),
     })
 }
