@@ -176,8 +176,8 @@ sections! {
 
     /// The learned model.
     model: Model {
-        /// Directory that `train` wrote, or "none" for rules alone; absent: the built-in model. It is read again
-        /// when rules are.
+        /// Directory that `train` wrote, or "none" for rules alone; absent: models/ in the working directory if it
+        /// holds a model, or else rules alone. It is read again when rules are.
         directory: Option<PathBuf> = None;
         /// Most ratings of the last three days that the look-back remembers, at about 300 bytes each.
         lookback_ratings: usize = 500_000, in 1_000..=20_000_000;

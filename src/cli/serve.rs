@@ -45,7 +45,7 @@ pub struct ServeArgs {
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
     /// A model that `train` wrote, or `none` for rules alone [default: the configuration's, or else models/
-    /// here, or else the built-in one]
+    /// here if it holds one]
     #[arg(long, value_name = "DIR")]
     model: Option<PathBuf>,
     /// Reference tables [default: the configuration's, or else reference/ in the data directory]

@@ -23,6 +23,9 @@ pub fn put_evidence(out: &mut Vec<u8>, evidence: &Evidence) {
     out.push(evidence.suspicion.map_or(NO_SUSPICION, |suspicion| suspicion as u8));
     out.extend_from_slice(&evidence.risk.to_le_bytes());
     put_reasons(out, &evidence.reasons);
+    if evidence.figures.is_empty() {
+        return;
+    }
     put_varint(out, evidence.figures.len() as u64);
     for (id, figure) in &evidence.figures {
         put_varint(out, u64::from(id.0));
@@ -54,7 +57,8 @@ fn evidence(bytes: &[u8]) -> Result<Evidence, DecodeError> {
         if index == NO_SUSPICION { Some(None) } else { Suspicion::from_index(index).map(Some) }
     })?;
     let (risk, reasons) = (fields.f32("risk")?, take_reasons(fields)?);
-    let count = fields.count("figures")?;
+    // Records of before there were figures end here, as those without any do.
+    let count = if fields.rest().is_empty() { 0 } else { fields.count("figures")? };
     let figure = |_| {
         let id = fields.varint32("figures.feature")?;
         let problem = DecodeError { field: "figures.feature", problem: "is no feature" };

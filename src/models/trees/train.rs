@@ -165,7 +165,7 @@ fn check(columns: &[Vec<f32>], samples: &[Sample], boosting: &Boosting) -> Resul
 mod tests {
     use super::*;
 
-    /// Rows that are positive where two columns differ in sign and a third is not missing.
+    /// Rows that are positive where one column is large, another small and a third not missing.
     fn rows(count: usize, seed: u64) -> (Vec<Vec<f32>>, Vec<Sample>) {
         let mut random = ChaCha8Rng::seed_from_u64(seed);
         let mut columns = vec![Vec::new(), Vec::new(), Vec::new()];
@@ -173,7 +173,7 @@ mod tests {
         for _ in 0..count {
             let (a, b) = (random.random_range(-1.0..1.0), random.random_range(-1.0..1.0));
             let c: f32 = if random.random::<f64>() < 0.5 { f32::NAN } else { 7.0 };
-            let positive = (a > 0.0) != (b > 0.0) && !c.is_nan();
+            let positive = a > 0.0 && b < 0.0 && !c.is_nan();
             // A row in twenty is labelled wrongly.
             let positive = positive != (random.random::<f64>() < 0.05);
             for (column, value) in columns.iter_mut().zip([a, b, c]) {
@@ -190,7 +190,8 @@ mod tests {
         let boosting = Boosting { columns: 1.0, trees: 150, ..Boosting::default() };
         let trees = train(&columns, &samples, &boosting, |_| {}).unwrap();
         let said = |values: &[f32]| trees.sum(values);
-        let (yes, no) = ([[0.5, -0.5, 7.0], [-0.5, 0.5, 7.0]], [[0.5, 0.5, 7.0], [0.5, -0.5, f32::NAN]]);
+        let yes = [[0.5, -0.5, 7.0], [0.3, -0.8, 7.0]];
+        let no = [[0.5, 0.5, 7.0], [-0.5, -0.5, 7.0], [0.5, -0.5, f32::NAN]];
         assert!(yes.iter().all(|row| said(row) > 0.5), "{:?}", yes.map(|row| said(&row)));
         assert!(no.iter().all(|row| said(row) < -0.5), "{:?}", no.map(|row| said(&row)));
     }
