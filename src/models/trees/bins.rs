@@ -19,7 +19,11 @@ impl Binned {
     pub fn new(column: &[f32]) -> Self {
         let mut sorted: Vec<f32> = column.iter().copied().filter(|value| !value.is_nan()).collect();
         sorted.sort_unstable_by(f32::total_cmp);
-        let cuts = cuts(&sorted);
+        let mut cuts = cuts(&sorted);
+        // That a value is there at all is a question, too: all numbers are above this cut.
+        if let Some(&least) = sorted.first().filter(|_| sorted.len() < column.len()) {
+            cuts.insert(0, least.next_down());
+        }
         let bin = |value: &f32| match value.is_nan() {
             true => MISSING,
             false => cuts.partition_point(|cut| value > cut) as u8,
@@ -76,7 +80,7 @@ mod tests {
         ) {
             column.push(0.0);
             let binned = Binned::new(&column);
-            prop_assert!(binned.cuts.is_sorted() && binned.cuts.len() < BINS);
+            prop_assert!(binned.cuts.is_sorted() && binned.cuts.len() <= BINS);
             for (value, &bin) in column.iter().zip(&binned.rows) {
                 if value.is_nan() {
                     prop_assert_eq!(bin, MISSING);
@@ -92,7 +96,7 @@ mod tests {
     #[test]
     fn few_distinct_numbers_have_a_bin_each() {
         let binned = Binned::new(&[3.0, 1.0, 2.0, 1.0, f32::NAN]);
-        assert_eq!(binned.cuts, [1.5, 2.5]);
-        assert_eq!(binned.rows, [2, 0, 1, 0, MISSING]);
+        assert_eq!(binned.cuts, [1.0_f32.next_down(), 1.5, 2.5]);
+        assert_eq!(binned.rows, [3, 1, 2, 1, MISSING]);
     }
 }

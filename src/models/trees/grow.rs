@@ -155,7 +155,7 @@ fn question_of(
         sums.chunks(width).map(|leaf| leaf.iter().fold(Sum::default(), |a, &b| a.plus(b))).collect();
     let before: f64 = totals.iter().map(|total| total.gain(soil.ridge)).sum();
     let mut best: Option<Best> = None;
-    // The last bin has no cut above it; but missing against all else is a question too, which needs one cut.
+    // The last bin has no cut above it.
     for bin in 0..binned.cuts.len() {
         let mut gain = [-before; 2];
         for leaf in 0..leaves {
