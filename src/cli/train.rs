@@ -71,7 +71,6 @@ pub fn run(args: TrainArgs) -> CommandResult {
         honest_bad_held: args.honest_bad_held,
         trees: [usize::from(args.trees), usize::from(args.trees).div_ceil(3) * 2],
         description: args.description,
-        ..Wanted::default()
     };
     let tell = |progress| match progress {
         Progress::Read(bytes) => bar.inc(bytes),

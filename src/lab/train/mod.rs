@@ -175,7 +175,7 @@ pub fn learn(
         prior: one.prior,
         trees: one.trees,
         scale: one.scale,
-        bars: bars.clone(),
+        bars,
         group: Some(GroupModel {
             columns: lookback::columns(),
             trees: group.trees,
