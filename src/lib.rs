@@ -7,9 +7,9 @@
 //! ## The life of one rating
 //!
 //! ```text
-//! rating ─▶ validate ─▶ pseudonymise ─▶ state, features ─▶ rules ─▶ verdict ─▶ LOG ─▶ answer
-//!           rating      observe         features           rules    policy     log     service
-//!           (a) parallel                (b) one thread     (c) parallel        (d) ordered commit
+//! rating ─▶ validate ─▶ pseudonymise ─▶ state, features ─▶ rules, models ─▶ verdict ─▶ ratings around it ─▶ LOG ─▶ answer
+//!           rating      observe         features           rules  models    policy     lookback            log     service
+//!           (a) parallel                (b) one thread     (c) parallel                (d) ordered commit
 //! ```
 //!
 //! The modules stand in the order of that path, and each imports only modules above it in this

@@ -101,6 +101,11 @@ wire_enum! {
 }
 
 impl Label {
+    /// Whether a person gave it in good faith, also where the wrong star was pressed.
+    pub fn is_honest(self) -> bool {
+        self.is_abusive() == Some(false)
+    }
+
     /// Whether it should stay out of the figures; `None` where nobody knows.
     pub fn is_abusive(self) -> Option<bool> {
         match self {

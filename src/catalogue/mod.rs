@@ -75,6 +75,8 @@ pub enum Scope {
     State,
     /// A counter declared in a rule file.
     Counter,
+    /// From models, after the rules have spoken: no rule may use it.
+    Model,
 }
 
 /// One feature.

@@ -80,7 +80,7 @@ fn simulated(seed: u64, rate: u32) -> Box<dyn Iterator<Item = Labelled> + Send> 
             rating.write_json(&mut line);
             let due =
                 u64::try_from(rating.received_ms() - now.ms()).map_or(Duration::ZERO, Duration::from_millis);
-            Labelled { line, truth: Truth::of_label(rating.truth().label.name()), due }
+            Labelled { line, truth: Truth::of_label(rating.truth().label), due }
         })),
         // The rate's own bounds keep the parameters in theirs; without a city there is no traffic.
         Err(error) => {

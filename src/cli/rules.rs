@@ -194,6 +194,7 @@ fn scope(feature: &Feature) -> &'static str {
         Scope::Rating => "rating",
         Scope::State => "state",
         Scope::Counter => "counter",
+        Scope::Model => "model",
     }
 }
 

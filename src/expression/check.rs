@@ -137,6 +137,10 @@ impl Checker<'_> {
             return Err(Diagnostic::new(span, format!("`{name}` is not known from the rating alone"))
                 .note("a counter may only use features of the rating that it counts"));
         }
+        if self.catalogue.get(id).scope == Scope::Model {
+            return Err(Diagnostic::new(span, format!("`{name}` is known only after the rules have spoken"))
+                .note("it is what the learned model says, which starts from the rules"));
+        }
         Ok(id)
     }
 
@@ -162,7 +166,10 @@ impl Checker<'_> {
     fn names(&self) -> impl Iterator<Item = &str> {
         self.catalogue
             .iter()
-            .filter(|(_, feature)| self.scope == Allowed::Everything || feature.scope == Scope::Rating)
+            .filter(|(_, feature)| match self.scope {
+                Allowed::Everything => feature.scope != Scope::Model,
+                Allowed::RatingOnly => feature.scope == Scope::Rating,
+            })
             .map(|(_, feature)| feature.name.as_str())
     }
 

@@ -57,6 +57,47 @@ impl Tally for u32 {
     }
 }
 
+/// Events for which it is known whether a condition holds, and those for which it does. Counted together, so
+/// that both are of the same buckets.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Held {
+    pub held: u32,
+    pub known: u32,
+}
+
+impl Tally for Held {
+    /// Whether the condition holds.
+    type Item = bool;
+    const EXACT: bool = true;
+
+    fn is_empty(&self) -> bool {
+        self.known == 0
+    }
+
+    fn add(&mut self, holds: bool) {
+        self.held += u32::from(holds);
+        self.known += 1;
+    }
+
+    fn merge(&mut self, other: &Self) {
+        self.held += other.held;
+        self.known += other.known;
+    }
+
+    fn remove(&mut self, other: &Self) {
+        self.held -= other.held;
+        self.known -= other.known;
+    }
+
+    fn to_words(&self) -> [u64; WORDS] {
+        [u64::from(self.held), u64::from(self.known), 0, 0, 0, 0]
+    }
+
+    fn from_words(words: [u64; WORDS]) -> Self {
+        Self { held: words[0] as u32, known: words[1] as u32 }
+    }
+}
+
 impl Tally for Moments {
     type Item = u32;
     // Subtracting floating-point numbers leaves what rounding made of them.

@@ -523,9 +523,9 @@ fn of_hot(group: &Group, slot: &Slot, view: View<'_>, all: &Sums, hot: &mut Hot)
             let left = hot.count(tail, window, at)?;
             Some(Value::Int(i64::from(left + all.get(bit))))
         }
-        Reading::Share { held, known, held_tail, known_tail } => {
-            let held = hot.count(held_tail, window, at)? + all.get(held);
-            share(held, hot.count(known_tail, window, at)? + all.get(known))
+        Reading::Share { held, known, tail } => {
+            let left = hot.share(tail, window, at)?;
+            share(left.held + all.get(held), left.known + all.get(known))
         }
         Reading::Distinct { newest, tail, tail_window, .. } => {
             let count = hot.distinct(tail, &group.tails[usize::from(tail)], tail_window, newest, view)?;

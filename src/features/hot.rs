@@ -6,7 +6,7 @@
 //! hour's ratings fit the block, whatever the 30-day counters beside it keep.
 
 use super::arena::Block;
-use super::buckets::{Buckets, GapBuckets};
+use super::buckets::{Buckets, GapBuckets, Held};
 use super::distinct::Recent;
 use super::entity::{self, Event, Events, time_of};
 use super::plan::{Column, Group, Tail, TailKind, has};
@@ -19,6 +19,7 @@ enum State {
     /// No event that it needs has left the block.
     Idle,
     Count(Box<Buckets<u32>>),
+    Share(Box<Buckets<Held>>),
     Moments(Box<Buckets<Moments>>),
     Gaps(Box<GapBuckets>),
     Distinct(Box<Recent>),
@@ -29,6 +30,7 @@ impl State {
         match self {
             Self::Idle => 0,
             Self::Count(_) => Buckets::<u32>::bytes(),
+            Self::Share(_) => Buckets::<Held>::bytes(),
             Self::Moments(_) => Buckets::<Moments>::bytes(),
             Self::Gaps(_) => GapBuckets::bytes(),
             Self::Distinct(recent) => recent.bytes(),
@@ -134,6 +136,7 @@ impl Hot {
             match &mut kept.state {
                 State::Idle => {}
                 State::Count(buckets) => buckets.add(time, ()),
+                State::Share(buckets) => buckets.add(time, item != 0),
                 State::Moments(buckets) => buckets.add(time, item),
                 State::Gaps(gaps) => gaps.add(time),
                 State::Distinct(recent) => recent.leave(item, time, self.covered_from),
@@ -152,6 +155,14 @@ impl Hot {
         match self.known(tail, at - window)? {
             State::Count(buckets) => Some(buckets.total_at(at)),
             _ => Some(0),
+        }
+    }
+
+    /// Events of the tail's window that left the block, with whether its condition holds.
+    pub fn share(&mut self, tail: u8, window: i64, at: i64) -> Option<Held> {
+        match self.known(tail, at - window)? {
+            State::Share(buckets) => Some(buckets.total_at(at)),
+            _ => Some(Held::default()),
         }
     }
 
@@ -210,6 +221,7 @@ impl Hot {
             match &kept.state {
                 State::Idle => {}
                 State::Count(buckets) => buckets.write(to)?,
+                State::Share(buckets) => buckets.write(to)?,
                 State::Moments(buckets) => buckets.write(to)?,
                 State::Gaps(gaps) => gaps.write(to)?,
                 State::Distinct(recent) => recent.write(to)?,
@@ -228,6 +240,7 @@ impl Hot {
             let state = match (from.number()?, tail.kind) {
                 (0, _) => State::Idle,
                 (_, TailKind::Count) => State::Count(Box::new(Buckets::read(from)?)),
+                (_, TailKind::Share { .. }) => State::Share(Box::new(Buckets::read(from)?)),
                 (_, TailKind::Moments) => State::Moments(Box::new(Buckets::read(from)?)),
                 (_, TailKind::Gaps) => State::Gaps(Box::new(GapBuckets::read(from)?)),
                 (_, TailKind::Distinct) => State::Distinct(Box::new(Recent::read(from)?)),
@@ -251,6 +264,9 @@ fn item(tail: &Tail, event: &Event) -> Option<u32> {
     let counts = has(event.mask(), tail.bit)
         && match tail.kind {
             TailKind::Count | TailKind::Gaps => true,
+            TailKind::Share { held } => {
+                return has(event.mask(), tail.bit).then(|| u32::from(has(event.mask(), held)));
+            }
             TailKind::Moments => !f32::from_bits(value).is_nan(),
             TailKind::Distinct => value != 0,
         };
@@ -262,6 +278,7 @@ fn open(tail: &Tail, group: &Group, time: i64, newest: i64, events: Events<'_>) 
     let window = tail.longest();
     match tail.kind {
         TailKind::Count => State::Count(Box::new(Buckets::new(window, time))),
+        TailKind::Share { .. } => State::Share(Box::new(Buckets::new(window, time))),
         TailKind::Moments => State::Moments(Box::new(Buckets::new(window, time))),
         TailKind::Gaps => State::Gaps(Box::new(GapBuckets::new(window, time))),
         TailKind::Distinct => {

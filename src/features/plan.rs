@@ -98,7 +98,7 @@ pub(super) enum Moment {
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Reading {
     Count { bit: u8, tail: u8 },
-    Share { held: u8, known: u8, held_tail: u8, known_tail: u8 },
+    Share { held: u8, known: u8, tail: u8 },
     Distinct { newest: u8, bit: u8, column: u8, tail: u8, tail_window: u8 },
     Moment { moment: Moment, bit: u8, column: u8, tail: u8 },
     GapCv { bit: u8, tail: u8 },
@@ -129,6 +129,10 @@ impl Tail {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum TailKind {
     Count,
+    /// Of those with the tail's bit, how many have this one too.
+    Share {
+        held: u8,
+    },
     Moments,
     Gaps,
     Distinct,
@@ -316,30 +320,28 @@ impl<'t> Draft<'t> {
         test.map_or(ALL, |test| place_of(&self.bits, &(index_of(self.all_tests, &test) as u16)))
     }
 
-    /// The tails of a counter, without their windows.
-    fn tails_of(&self, counter: &Counter) -> Vec<(TailKind, u8, u8)> {
-        let kind = match counter.measure {
-            Measure::Count | Measure::Share(_) => TailKind::Count,
-            Measure::Distinct(_) => TailKind::Distinct,
-            Measure::Sum(_) | Measure::Mean(_) | Measure::Stddev(_) => TailKind::Moments,
-            Measure::GapCv => TailKind::Gaps,
-        };
+    /// The tail of a counter, without its windows: what it keeps, of which bit, from which column.
+    fn tail_of(&self, counter: &Counter) -> (TailKind, u8, u8) {
+        let [first, second] = tests_of(counter).map(|test| self.bit_of(test));
         let column = column_of(counter).map_or(0, |column| place_of(&self.columns, &column));
-        let [first, second] = tests_of(counter);
-        let second = second.map(|test| (kind, self.bit_of(Some(test)), column));
-        [(kind, self.bit_of(first), column)].into_iter().chain(second).collect()
+        match counter.measure {
+            Measure::Count => (TailKind::Count, first, column),
+            Measure::Share(_) => (TailKind::Share { held: first }, second, column),
+            Measure::Distinct(_) => (TailKind::Distinct, first, column),
+            Measure::Sum(_) | Measure::Mean(_) | Measure::Stddev(_) => (TailKind::Moments, first, column),
+            Measure::GapCv => (TailKind::Gaps, first, column),
+        }
     }
 
     fn tails(&self, members: &[&Counter]) -> Vec<Tail> {
         let mut tails: Vec<Tail> = Vec::new();
         for counter in members {
-            for (kind, bit, column) in self.tails_of(counter) {
-                let window = counter.window_ms;
-                let same = |t: &&mut Tail| (t.kind, t.bit, t.column) == (kind, bit, column);
-                match tails.iter_mut().filter(same).find(|t| t.takes(window)) {
-                    Some(tail) => push_new(&mut tail.windows, window),
-                    None => tails.push(Tail { kind, bit, column, windows: vec![window] }),
-                }
+            let (kind, bit, column) = self.tail_of(counter);
+            let window = counter.window_ms;
+            let same = |t: &&mut Tail| (t.kind, t.bit, t.column) == (kind, bit, column);
+            match tails.iter_mut().filter(same).find(|t| t.takes(window)) {
+                Some(tail) => push_new(&mut tail.windows, window),
+                None => tails.push(Tail { kind, bit, column, windows: vec![window] }),
             }
         }
         for tail in &mut tails {
@@ -350,27 +352,16 @@ impl<'t> Draft<'t> {
 
     fn slot(&self, counter: &Counter, tails: &[Tail], newest: &[Newest], position: u16) -> Slot {
         let window = counter.window_ms;
-        let found: Vec<u8> = self
-            .tails_of(counter)
-            .into_iter()
-            .filter_map(|(kind, bit, column)| {
-                let same = |t: &Tail| (t.kind, t.bit, t.column) == (kind, bit, column);
-                tails.iter().position(|t| same(t) && t.windows.contains(&window)).map(|i| i as u8)
-            })
-            .collect();
-        let (tail, second) = (found[0], found.last().copied().unwrap_or(0));
+        let own = self.tail_of(counter);
+        let same = |t: &Tail| (t.kind, t.bit, t.column) == own && t.windows.contains(&window);
+        let tail = tails.iter().position(same).map_or(0, |i| i as u8);
         let tests = tests_of(counter);
         let bit = self.bit_of(tests[0]);
         let column = column_of(counter).map_or(0, |column| place_of(&self.columns, &column));
         let moment = |moment| Reading::Moment { moment, bit, column, tail };
         let reading = match counter.measure {
             Measure::Count => Reading::Count { bit, tail },
-            Measure::Share(_) => Reading::Share {
-                held: bit,
-                known: self.bit_of(tests[1]),
-                held_tail: tail,
-                known_tail: second,
-            },
+            Measure::Share(_) => Reading::Share { held: bit, known: self.bit_of(tests[1]), tail },
             Measure::Distinct(_) => {
                 let own = newest.iter().find(|n| n.test_bit == bit && n.column == column);
                 let tail_window = place_of(&tails[usize::from(tail)].windows, &window);

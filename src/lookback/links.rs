@@ -58,6 +58,9 @@ impl Link {
         Self::Office,
     ];
 
+    /// Kinds whose ratings can be walked: those that are looked at one by one, and the target.
+    pub const WALKED: &[Self] = Self::ALL.split_at(Self::CHAINED + 1).0;
+
     /// The name in columns and reasons.
     pub fn name(self) -> &'static str {
         match self {

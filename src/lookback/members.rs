@@ -33,7 +33,7 @@ pub struct Member {
     pub campaign: u64,
     /// Which fold's model judges it while a model is being trained; 0 in service.
     pub fold: u8,
-    pub(super) before: [u32; Link::CHAINED + 1],
+    pub(super) before: [u32; Link::WALKED.len()],
 }
 
 /// Numbers of members count up and wrap; one that is no longer there is found to be so.
@@ -44,21 +44,6 @@ pub struct Members {
     /// The latest member under each key.
     latest: HashedMap<u32>,
 }
-
-/// Links whose ratings can be walked: the chained ones, and the target.
-const WALKED: [Link; Link::CHAINED + 1] = [
-    Link::Device,
-    Link::Rater,
-    Link::Phone,
-    Link::Case,
-    Link::Text,
-    Link::Ip,
-    Link::Subnet,
-    Link::TargetSubnet,
-    Link::TargetProfile,
-    Link::OfficeProfile,
-    Link::Target,
-];
 
 /// No member.
 const NOBODY: u32 = u32::MAX;
@@ -94,7 +79,7 @@ impl Members {
             self.latest.clear();
             number = self.first as u32;
         }
-        for (before, link) in member.before.iter_mut().zip(WALKED) {
+        for (before, &link) in member.before.iter_mut().zip(Link::WALKED) {
             let key = member.keys[link as usize];
             *before = if key == 0 { NOBODY } else { self.latest.insert(key, number).unwrap_or(NOBODY) };
         }
@@ -108,7 +93,7 @@ impl Members {
             && (first.came_ms < before_ms || self.ring.len() > most)
         {
             let number = self.first as u32;
-            for link in WALKED {
+            for &link in Link::WALKED {
                 let key = first.keys[link as usize];
                 if self.latest.get(&key) == Some(&number) {
                     self.latest.remove(&key);

@@ -147,6 +147,8 @@ pub struct Look {
 pub struct Finding {
     /// Its place in the log.
     pub sequence: u64,
+    /// Log-odds by itself.
+    pub own: f32,
     /// What is known of it now.
     pub look: Look,
 }
@@ -263,12 +265,14 @@ impl Lookback {
     }
 
     /// Takes a rating in with what is believed of it, and judges again the earlier ones that it tells
-    /// something of. `held` says that it is on hold, or was rejected.
+    /// something of. `held` says that it is on hold, or was rejected; `believed` that what is found counts: if not,
+    /// it can be found again later.
     pub fn join(
         &mut self,
         entrant: Entrant,
         look: &Look,
         held: bool,
+        believed: bool,
         score: &mut impl GroupScore,
         findings: &mut Vec<Finding>,
     ) {
@@ -288,15 +292,21 @@ impl Lookback {
         let telling = member.belief >= TELLING;
         let number = self.members.push(member);
         if telling {
-            self.revisit(number, score, findings);
+            self.revisit(number, believed, score, findings);
         }
     }
 
-    fn revisit(&mut self, number: u32, score: &mut impl GroupScore, findings: &mut Vec<Finding>) {
+    fn revisit(
+        &mut self,
+        number: u32,
+        believed: bool,
+        score: &mut impl GroupScore,
+        findings: &mut Vec<Finding>,
+    ) {
         let Some(me) = self.members.get(number) else { return };
         let mut linked = std::mem::take(&mut self.linked);
         linked.clear();
-        for link in Link::ALL.into_iter().take(Link::CHAINED + 1) {
+        for &link in Link::WALKED {
             // A subnet has many people in it; what they have in common at one target has a link of its own.
             if matches!(link, Link::Subnet) {
                 continue;
@@ -311,14 +321,14 @@ impl Lookback {
         for &other in &linked {
             let Some(member) = self.members.get(other) else { continue };
             let look = self.judge(member, Some(other), score, true, &mut columns);
-            let (bad, settled, sequence) = (member.bad, member.settled, member.sequence);
+            let (bad, settled, sequence, own) = (member.bad, member.settled, member.sequence, member.own);
             let over = crate::models::sigmoid(look.logit) >= f64::from(score.hold(bad));
-            let found = over && !settled && (!bad || look.strong >= STRONG_LINKS);
+            let found = believed && over && !settled && (!bad || look.strong >= STRONG_LINKS);
             self.believe(other, belief(look.logit));
             if found && let Some(member) = self.members.get_mut(other) {
                 member.settled = true;
                 member.campaign = if look.campaign != 0 { look.campaign } else { member.label };
-                findings.push(Finding { sequence, look: Look { campaign: member.campaign, ..look } });
+                findings.push(Finding { sequence, own, look: Look { campaign: member.campaign, ..look } });
             }
         }
         (self.scratch, self.linked) = (columns, linked);

@@ -47,7 +47,7 @@ fn run(ratings: Vec<Entrant>) -> Vec<Finding> {
     let (mut lookback, mut findings) = (Lookback::new(1000), Vec::new());
     for mut entrant in ratings {
         let look = lookback.look(&mut entrant, &mut ByLinks);
-        lookback.join(entrant, &look, look.logit > 0.0, &mut ByLinks, &mut findings);
+        lookback.join(entrant, &look, look.logit > 0.0, true, &mut ByLinks, &mut findings);
     }
     findings
 }
@@ -107,6 +107,19 @@ fn a_matched_applicants_bad_rating_is_never_brought_back() {
 }
 
 #[test]
+fn what_is_found_while_a_model_is_not_believed_can_be_found_again() {
+    let device = [(Link::Device, 7)];
+    let (mut lookback, mut findings) = (Lookback::new(1000), Vec::new());
+    for (i, believed) in [(0, true), (1, false), (2, true)] {
+        let own = if i == 0 { -1.0 } else { 4.0 };
+        let mut entrant = rating(i, i as i64, own, false, &device);
+        let look = lookback.look(&mut entrant, &mut ByLinks);
+        lookback.join(entrant, &look, i > 0, believed, &mut ByLinks, &mut findings);
+        assert_eq!(sequences(&findings), if i < 2 { vec![] } else { vec![0] });
+    }
+}
+
+#[test]
 fn ratings_more_than_three_days_apart_are_not_linked() {
     let device = [(Link::Device, 7)];
     assert_eq!(run(vec![rating(0, 0, -1.0, false, &device), rating(1, 80, 4.0, false, &device)]), []);
@@ -133,7 +146,7 @@ fn a_campaign_has_the_number_of_its_first_rating() {
         let mut entrant = rating(i, i as i64, 3.0, false, &device);
         let look = lookback.look(&mut entrant, &mut ByLinks);
         campaigns.push(look.campaign);
-        lookback.join(entrant, &look, true, &mut ByLinks, &mut findings);
+        lookback.join(entrant, &look, true, true, &mut ByLinks, &mut findings);
     }
     assert_eq!(campaigns, [0, 1, 1, 1]);
 }
@@ -173,8 +186,8 @@ proptest! {
             let (mut a, mut b) = (entrant.clone(), entrant);
             let (look, look_other) = (one.look(&mut a, &mut ByLinks), other.look(&mut b, &mut ByLinks));
             prop_assert_eq!(look, look_other);
-            one.join(a, &look, look.logit > 1.0, &mut ByLinks, &mut found);
-            other.join(b, &look_other, look_other.logit > 1.0, &mut ByLinks, &mut found_other);
+            one.join(a, &look, look.logit > 1.0, true, &mut ByLinks, &mut found);
+            other.join(b, &look_other, look_other.logit > 1.0, true, &mut ByLinks, &mut found_other);
         }
         prop_assert_eq!(found, found_other);
         prop_assert!(one.len() <= 61);
@@ -187,7 +200,7 @@ proptest! {
         let count = ratings.len() as u64;
         for mut entrant in ratings {
             let look = lookback.look(&mut entrant, &mut ByLinks);
-            lookback.join(entrant, &look, false, &mut ByLinks, &mut findings);
+            lookback.join(entrant, &look, false, true, &mut ByLinks, &mut findings);
         }
         let members: Vec<Member> =
             (0..count as u32).filter_map(|number| lookback.members.get(number).cloned()).collect();

@@ -33,6 +33,16 @@ impl Governor {
     /// Takes note of a decision on a rating; says whether that changes what is believed.
     pub fn note(&mut self, held: bool) -> bool {
         self.share += (f64::from(u8::from(held)) - self.share) / OVER;
+        self.settle()
+    }
+
+    /// Takes note of an earlier rating that is held after all; says whether that changes what is believed.
+    pub fn note_found(&mut self) -> bool {
+        self.share += 1.0 / OVER;
+        self.settle()
+    }
+
+    fn settle(&mut self) -> bool {
         let suspended = match self.suspended {
             true => self.share > FEW_AGAIN,
             false => self.share > TOO_MANY,
@@ -62,6 +72,14 @@ mod tests {
             governor.note(false);
         });
         assert!(!governor.suspended());
+    }
+
+    #[test]
+    fn a_look_back_that_finds_too_many_suspends_the_model_too() {
+        let mut governor = Governor::default();
+        let suspended =
+            (0..1000).any(|_| governor.note(false) || governor.note_found() && governor.suspended());
+        assert!(suspended);
     }
 
     #[test]

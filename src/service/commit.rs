@@ -1,6 +1,8 @@
 //! Step (d): the committer. It gives ratings their place in the log, in input order, makes them
 //! durable in groups, and only then lets the answers go.
 
+mod look_back;
+
 use std::sync::Arc;
 use std::sync::mpsc::Receiver;
 
@@ -11,21 +13,18 @@ use super::render;
 use super::spares::Kept;
 use super::worker::{Judged, JudgedBatch, NewRating};
 use super::{ServiceError, Shared, references, write};
-use crate::catalogue::{FeatureId, builtin as f};
+use crate::catalogue::FeatureId;
 use crate::features::case::{EarlierRating, rating_fingerprint};
 use crate::hashed::HashedMap;
 use crate::log::entry::{
     ActivationEntry, Evidence, RatingEntry, RatingFlags, RevisionEntry, RevisionSource, Subject,
 };
 use crate::log::{EncodedRecord, Entry, Log};
-use crate::lookback::{Entrant, Finding, Look};
+use crate::lookback::Finding;
 use crate::metrics::Stage;
-use crate::models::sigmoid;
 use crate::observation::FormerNames;
 use crate::policy::BudgetDecision;
-use crate::scoring::{
-    Desk, Engine, Judgement, Observed, Ruling, Spare, by_rules, group_features, group_reasons, rethink,
-};
+use crate::scoring::{Desk, Engine, Ruling, Spare};
 use crate::time::Instant;
 use crate::verdict::{Contribution, VerdictBody};
 use crate::version::Version;
@@ -244,11 +243,11 @@ impl Committer {
         } = new;
         let at = entry.outcome.scored_at;
         let sequence = self.next_sequence;
-        let seen = self.group_of(sequence, &mut entry, &observed, &ruling);
-        let mut changed = false;
-        if let Some((_, Some(rethought))) = &seen {
-            hold_earlier = rethought.hold_earlier;
-            changed = true;
+        let surroundings = self.look_around(sequence, &mut entry, &observed, &ruling);
+        let again = surroundings.as_ref().and_then(|surroundings| surroundings.again.as_ref());
+        let mut changed = again.is_some();
+        if let Some(again) = again {
+            hold_earlier = again.hold_earlier;
         }
         let earlier = self.earlier_sequence(&entry, former.as_deref(), observed.earlier)?;
         entry.supersedes_sequence = earlier;
@@ -277,28 +276,9 @@ impl Committer {
         let fingerprint = rating_fingerprint(&entry.observation.rating_id);
         self.group.ratings.insert(fingerprint, self.group.entries.len());
         let held = entry.outcome.decision != Decision::Admit;
-        let believed = {
-            let governor = &mut lock(&self.shared.folds).governor;
-            if governor.note(held) && ruling.model().is_some() {
-                let (share, suspended) = (governor.share(), governor.suspended());
-                tracing::warn!(
-                    share,
-                    suspended,
-                    "the share of ratings on hold decides whether the model is believed"
-                );
-            }
-            !governor.suspended()
-        };
         self.push(record, Entry::Rating(entry));
         self.group.pending.push(Pending::Verdict { body, sequence, reply });
-        if let (Some(((entrant, look), _)), Some(group)) = (seen, ruling.group()) {
-            let mut findings = std::mem::take(&mut self.findings);
-            lock(&self.shared.folds).lookback.join(entrant, &look, held, &mut &*group, &mut findings);
-            for finding in findings.drain(..).filter(|_| believed) {
-                self.revise_found(&finding, &ruling, at)?;
-            }
-            self.findings = findings;
-        }
+        self.tell_around(surroundings, held, &ruling, at)?;
         if let (Some(earlier), Some(code)) = (earlier, hold_earlier) {
             let why = Why { suspicion: Some(Suspicion::Duplicate), ..Why::of(code) };
             self.revise(earlier, Decision::Hold, RevisionSource::Contest, why, at)?;
@@ -307,53 +287,6 @@ impl Committer {
             self.revise(other, Decision::Admit, RevisionSource::Lapse, Why::of("hold-budget"), at)?;
         }
         Ok(())
-    }
-
-    /// What the ratings around a new one say of it; where that makes odds, it is judged again.
-    fn group_of(
-        &mut self,
-        sequence: u64,
-        entry: &mut RatingEntry,
-        observed: &Observed,
-        ruling: &Ruling,
-    ) -> Option<((Entrant, Look), Option<Judgement>)> {
-        let group = ruling.group()?;
-        let own = entry.features.float(f::MODEL_LOGIT)?;
-        let mut entrant = Entrant::new(sequence, &entry.observation, &entry.features, own);
-        let look = lock(&self.shared.folds).lookback.look(&mut entrant, &mut &*group);
-        let at = entry.outcome.scored_at;
-        let RatingEntry { observation, features, .. } = entry;
-        let again = match lock(&self.shared.folds).governor.suspended() {
-            true => Some(by_rules(ruling, observation, features, observed, at, &mut self.desk)),
-            false => rethink(ruling, observation, features, observed, at, &look, &mut self.desk),
-        };
-        if let Some(again) = &again {
-            entry.outcome = again.outcome.clone();
-            entry.flags = match again.second_look {
-                true => RatingFlags::SECOND_LOOK,
-                false => RatingFlags::default(),
-            };
-        }
-        Some(((entrant, look), again))
-    }
-
-    /// Holds an earlier rating on what a later one told of it.
-    fn revise_found(&mut self, finding: &Finding, ruling: &Ruling, at: Instant) -> Result<(), ServiceError> {
-        let around = finding.look.logit - self.own_logit(finding.sequence)?.unwrap_or(finding.look.logit);
-        let mut reasons = vec![policy_reason("look-back")];
-        reasons.extend(group_reasons(&finding.look, around, ruling.catalogue()));
-        let figures = group_features(&finding.look)
-            .into_iter()
-            .map(|(feature, suspects)| (feature, u64::from(suspects)))
-            .chain([(f::GROUP_CAMPAIGN, finding.look.campaign)])
-            .filter(|&(_, figure)| figure > 0)
-            .collect();
-        let why = Why { reasons, figures, risk: Some(sigmoid(finding.look.logit) as f32), suspicion: None };
-        self.revise(finding.sequence, Decision::Hold, RevisionSource::LookBack, why, at)
-    }
-
-    fn own_logit(&self, sequence: u64) -> Result<Option<f64>, ServiceError> {
-        Ok(self.entry_at(sequence)?.and_then(|entry| entry.features.float(f::MODEL_LOGIT)))
     }
 
     /// Where the earlier rating stands that this one shares its occasion with, or says that it revises.
@@ -423,7 +356,7 @@ impl Committer {
     /// Revises a rating's decision, unless it stands so already or a person decided it.
     ///
     /// Whatever machine holds a bad rating, its hold counts against the day's budget. Beyond it the rating
-    /// stays admitted, by a revision that says so.
+    /// stays admitted, by a revision that says so. Gives the source of the revision, if there is one.
     fn revise(
         &mut self,
         sequence: u64,
@@ -431,15 +364,15 @@ impl Committer {
         mut source: RevisionSource,
         why: Why,
         at: Instant,
-    ) -> Result<(), ServiceError> {
+    ) -> Result<Option<RevisionSource>, ServiceError> {
         // What somebody still has to decide about is not erased; the rest stands as it is.
-        let Some(rating) = self.entry_at(sequence)? else { return Ok(()) };
+        let Some(rating) = self.entry_at(sequence)? else { return Ok(None) };
         let standing = match self.group.revised.get(&sequence) {
             Some(&standing) => standing,
             None => self.standing_in_log(&rating)?,
         };
         if standing.decision == decision || standing.by_person {
-            return Ok(());
+            return Ok(None);
         }
         let (number, previous) = (standing.revision + 1, standing.decision);
         let Why { mut reasons, figures, risk, suspicion: named } = why;
@@ -485,12 +418,10 @@ impl Committer {
         let place = self.push(record, Entry::Revision(Box::new(revision)));
         self.group.revised.insert(sequence, Standing { revision: number, decision, by_person: false });
         self.group.pending.extend(body.map(|body| Pending::Revision { body, sequence: place }));
-        match admit_instead {
-            Some(other) => {
-                self.revise(other, Decision::Admit, RevisionSource::Lapse, Why::of("hold-budget"), at)
-            }
-            None => Ok(()),
+        if let Some(other) = admit_instead {
+            self.revise(other, Decision::Admit, RevisionSource::Lapse, Why::of("hold-budget"), at)?;
         }
+        Ok(Some(source))
     }
 
     fn standing_in_log(&self, rating: &RatingEntry) -> Result<Standing, ServiceError> {

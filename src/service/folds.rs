@@ -56,8 +56,14 @@ impl Folds {
 
     /// Folds an entry that an earlier process appended, with the group model that was in force then.
     pub fn replay(&mut self, sequence: u64, entry: &Entry, group: Option<&GroupModel>) {
-        if let Entry::Rating(rating) = entry {
-            self.governor.note(rating.outcome.decision != Decision::Admit);
+        match entry {
+            Entry::Rating(rating) => {
+                self.governor.note(rating.outcome.decision != Decision::Admit);
+            }
+            Entry::Revision(revision) if revision.source == RevisionSource::LookBack => {
+                self.governor.note_found();
+            }
+            _ => {}
         }
         if let (Entry::Rating(rating), Some(mut group)) = (entry, group)
             && let Some(own) = rating.features.float(f::MODEL_LOGIT)
@@ -66,7 +72,8 @@ impl Folds {
             let look = self.lookback.look(&mut entrant, &mut group);
             let held = rating.outcome.decision != Decision::Admit;
             // What it found stands in the log already.
-            self.lookback.join(entrant, &look, held, &mut group, &mut Vec::new());
+            let believed = !self.governor.suspended();
+            self.lookback.join(entrant, &look, held, believed, &mut group, &mut Vec::new());
         }
         match entry {
             Entry::Rating(rating)

@@ -5,7 +5,7 @@ use std::fmt::Write;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use crate::http::backend::{Backend, BackendError};
-use crate::wire::Decision;
+use crate::wire::{Decision, Label};
 
 /// Ratings that are told apart; later ones are left out of the summary, which says so.
 const RATINGS_MAX: usize = 2_000_000;
@@ -24,12 +24,12 @@ pub enum Truth {
 }
 
 impl Truth {
-    /// Of a label of the label file's vocabulary.
-    pub fn of_label(label: &str) -> Self {
-        match label {
-            "genuine" | "mistaken" => Truth::Honest,
-            "padded_praise" | "malicious_review" | "automation" | "duplicate" => Truth::Abusive,
-            _ => Truth::Unsure,
+    /// What a label says.
+    pub fn of_label(label: Label) -> Self {
+        match label.is_abusive() {
+            Some(false) => Truth::Honest,
+            Some(true) => Truth::Abusive,
+            None => Truth::Unsure,
         }
     }
 }

@@ -34,7 +34,7 @@ mod world;
 use std::collections::VecDeque;
 
 pub use params::{Params, ParamsError};
-pub use rating::{Label, Simulated, Truth};
+pub use rating::{Simulated, Truth};
 pub use scenarios::{SCENARIOS, Scenario, find};
 pub use tables::Tables;
 

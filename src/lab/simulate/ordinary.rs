@@ -6,11 +6,11 @@ use super::devices::phone_of;
 use super::opinion::{Mood, can_be_put_right};
 use super::organisation::Office;
 use super::random::{Dice, Source};
-use super::rating::{Label, Simulated, Way};
+use super::rating::{Simulated, Way};
 use super::words;
 use super::world::World;
 use crate::time::{DAY_MS, HOUR_MS, SECOND_MS};
-use crate::wire::Origin;
+use crate::wire::{Label, Origin};
 
 /// Which habits are switched on (`--scenarios`).
 #[derive(Clone, Copy, Debug)]

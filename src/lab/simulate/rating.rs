@@ -7,54 +7,7 @@ use super::networks::Link;
 use super::organisation::Office;
 use super::people::Citizen;
 use super::random::Source;
-use crate::wire::{CaseMatch, Channel, EntryPoint, Origin, Stage};
-
-/// What a rating really is. The first five of the labels that `train` and `evaluate` know, and
-/// `duplicate`; the simulation is never unsure.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Label {
-    /// What a client experienced.
-    Genuine,
-    /// The wrong star, pressed by an honest person.
-    Mistaken,
-    /// Praise that no client gave.
-    PaddedPraise,
-    /// A bad rating made to harm.
-    MaliciousReview,
-    /// Made by a program.
-    Automation,
-    /// One experience, counted again.
-    Duplicate,
-}
-
-impl Label {
-    /// All labels.
-    pub const ALL: [Label; 6] = [
-        Label::Genuine,
-        Label::Mistaken,
-        Label::PaddedPraise,
-        Label::MaliciousReview,
-        Label::Automation,
-        Label::Duplicate,
-    ];
-
-    /// The name in a labels file.
-    pub fn name(self) -> &'static str {
-        match self {
-            Label::Genuine => "genuine",
-            Label::Mistaken => "mistaken",
-            Label::PaddedPraise => "padded_praise",
-            Label::MaliciousReview => "malicious_review",
-            Label::Automation => "automation",
-            Label::Duplicate => "duplicate",
-        }
-    }
-
-    /// Whether the person behind it is honest (`genuine`, `mistaken`).
-    pub fn is_honest(self) -> bool {
-        matches!(self, Label::Genuine | Label::Mistaken)
-    }
-}
+use crate::wire::{CaseMatch, Channel, EntryPoint, Label, Origin, Stage};
 
 /// What is known about a simulated rating besides its content.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

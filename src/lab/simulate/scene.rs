@@ -8,9 +8,10 @@ use super::ordinary::personal_way;
 use super::organisation::Office;
 use super::people::Citizen;
 use super::random::{Dice, Source};
-use super::rating::{Event, Label, Simulated, Truth, Way};
+use super::rating::{Event, Simulated, Truth, Way};
 use super::world::{HALL_RATED_AT_HOME, World};
 use crate::time::{DAY_MS, MINUTE_MS, SECOND_MS};
+use crate::wire::Label;
 
 /// One performance of a scenario. It draws all its ratings at once; the schedule releases them in
 /// their time.

@@ -8,11 +8,12 @@
 use super::Params;
 use super::calendar::{local_day, midnight, near_month_end};
 use super::random::{Dice, Purpose, Source};
-use super::rating::{Event, Label, Simulated, Truth};
+use super::rating::{Event, Simulated, Truth};
 use super::scenarios::{SCENARIOS, Scenario, Shape};
 use super::scene::Scene;
 use super::world::World;
 use crate::time::{DAY_MS, HOUR_MS};
+use crate::wire::Label;
 
 /// The plan of all campaigns.
 pub(super) struct Schedule {

@@ -9,9 +9,9 @@ use super::networks;
 use super::organisation::{DEPARTMENTS, Office, Organisation, kiosks_of};
 use super::people::{Citizen, People};
 use super::random::{Dice, Source};
-use super::rating::{DeviceFields, Event, Label, RaterFields, Simulated, Terminal, Truth, Way};
+use super::rating::{DeviceFields, Event, RaterFields, Simulated, Terminal, Truth, Way};
 use crate::time::{DAY_MS, HOUR_MS, MINUTE_MS, SECOND_MS};
-use crate::wire::{CaseMatch, Stage};
+use crate::wire::{CaseMatch, Label, Stage};
 
 /// Share of the ratings from home that are about a visit to a hall, and name its window.
 pub(super) const HALL_RATED_AT_HOME: f64 = 0.4;

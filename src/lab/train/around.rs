@@ -103,7 +103,7 @@ pub fn run(history: &History, own: &[f64], folds: &[(Trees, Platt)]) -> Seen {
     for (i, row) in history.rows.iter().enumerate() {
         let mut entrant: Entrant = row.entrant.clone().numbered(i as u64, own[i]);
         let look = lookback.look(&mut entrant, &mut judge);
-        lookback.join(entrant, &look, false, &mut judge, &mut findings);
+        lookback.join(entrant, &look, false, true, &mut judge, &mut findings);
     }
     judge.seen
 }

@@ -6,7 +6,6 @@ use super::TrainFailure;
 use crate::features::case::rating_fingerprint;
 use crate::hashed::HashedMap;
 use crate::lab::evaluate::LabelLine;
-use crate::wire;
 
 /// What a label makes of a rating for a model.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -64,13 +63,9 @@ impl Labels {
 
     fn take(&mut self, line: &LabelLine<'_>) {
         let id = rating_fingerprint(&line.rating_id);
-        let label = match line.label {
-            wire::Label::Unsure => None,
-            wire::Label::Genuine | wire::Label::Mistaken => Some(Label::Genuine),
-            _ => Some(Label::Abusive),
-        };
-        match label {
-            Some(label) => self.by_id.insert(id, label),
+        match line.label.is_abusive() {
+            Some(true) => self.by_id.insert(id, Label::Abusive),
+            Some(false) => self.by_id.insert(id, Label::Genuine),
             None => self.by_id.remove(&id),
         };
     }

@@ -9,8 +9,8 @@ mod machines;
 mod malice;
 
 use super::calendar::Rhythm;
-use super::rating::Label;
 use super::scene::Scene;
+use crate::wire::Label;
 
 /// A habit or occasion that can be switched on and off by name.
 #[derive(Clone, Copy)]
