@@ -59,6 +59,8 @@ pub mod vault;
 
 pub mod statistics;
 
+pub mod review;
+
 pub mod config;
 
 pub mod access;

@@ -91,6 +91,11 @@ wire_enum! {
     ReasonSource { Rule = "rule", Model = "model", Policy = "policy", Reviewer = "reviewer" }
 }
 wire_enum! {
+    /// What a reviewer decides about a rating: it counts; it does not, since it is not genuine; it does not,
+    /// since an honest person pressed the wrong star (误评).
+    ReviewOutcome { Clear = "clear", Confirm = "confirm", Mistaken = "mistaken" }
+}
+wire_enum! {
     /// What a rating really is, in a file of labels. `genuine` is what a client experienced, `mistaken`
     /// the wrong star of an honest person; `unsure` is left out of every rate.
     Label {

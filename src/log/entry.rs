@@ -1,5 +1,7 @@
 //! What stands in the log. Every entry is self-contained, so that a fold needs no look-ups.
 
+mod review;
+
 use compact_str::CompactString;
 
 use crate::catalogue::{FeatureId, FeatureVector};
@@ -8,6 +10,8 @@ use crate::observation::Observation;
 use crate::time::Instant;
 use crate::verdict::{Contribution, Outcome, Version};
 use crate::wire::{Channel, Decision, Origin, Stage, Suspicion};
+
+pub use review::{Act, CallbackResult, ReviewEntry, WORDS_CHARS_MAX, Words};
 
 /// One entry of the log.
 #[derive(Clone, Debug, PartialEq)]
@@ -20,6 +24,8 @@ pub enum Entry {
     Revision(Box<RevisionEntry>),
     /// Rules, a model, lists or reference tables came into force.
     Activation(ActivationEntry),
+    /// What a person did about a rating.
+    Review(Box<ReviewEntry>),
     /// An entry of a kind that this version does not know. Folds skip it; the chain covers it.
     Unknown {
         /// Its kind.
@@ -43,6 +49,7 @@ impl Entry {
             Self::Rating(entry) => Some(&entry.observation.rating_id),
             Self::Erased(public) => Some(&public.rating_id),
             Self::Revision(entry) => Some(&entry.rating.rating_id),
+            Self::Review(entry) => Some(&entry.rating_id),
             Self::Activation(_) | Self::Unknown { .. } => None,
         }
     }
@@ -159,6 +166,8 @@ impl RatingFlags {
     pub const OVER_BUDGET: Self = Self(1 << 0);
     /// Admitted, with an entry in the review queue.
     pub const SECOND_LOOK: Self = Self(1 << 8);
+    /// Admitted, and drawn by lot for review: what reviewers find among these is no choice of the machine's.
+    pub const CONTROL: Self = Self(1 << 9);
 
     /// Whether all of `other`'s flags are set.
     pub fn has(self, other: Self) -> bool {

@@ -72,6 +72,7 @@ impl Erasure<'_> {
         let (at, rating) = match record.entry().map_err(undecodable)? {
             Entry::Rating(rating) => (rating.outcome.scored_at, sequence),
             Entry::Revision(revision) => (revision.at, revision.rating_sequence),
+            Entry::Review(review) => (review.at, review.rating_sequence),
             // Of a kind that this version does not know: nobody can say how old it is.
             _ => return Ok(Age::Whole),
         };

@@ -245,7 +245,7 @@ fn fold_all(
                         }
                     }
                 }
-                Entry::Revision(_) | Entry::Unknown { .. } => {}
+                Entry::Revision(_) | Entry::Review(_) | Entry::Unknown { .. } => {}
             }
         }
         if out.send((position, steps)).is_err() {

@@ -7,22 +7,24 @@
 mod activation;
 mod features;
 mod rating;
+mod review;
 mod revision;
 
 use super::chain::Digest;
 use super::codec::{DecodeError, Fields, put_varint};
-use super::entry::{ActivationEntry, Entry, PublicRating, RatingEntry, RevisionEntry};
+use super::entry::{ActivationEntry, Entry, PublicRating, RatingEntry, ReviewEntry, RevisionEntry};
 use crate::catalogue::Catalogue;
 use crate::pseudonym::Pseudonym;
 
 /// Longest record in bytes. Ratings take a few hundred; an activation carries whole files.
 pub const MAX_RECORD_BYTES: usize = (1 << 22) - 1;
 
-/// Numbers of the kinds of record. 4 to 6 are kept for claims, reviewers' decisions and erasures.
+/// Numbers of the kinds of record.
 mod kind {
     pub const RATING: u8 = 1;
     pub const REVISION: u8 = 2;
     pub const ACTIVATION: u8 = 3;
+    pub const REVIEW: u8 = 4;
 }
 
 const WHOLE: u8 = 0;
@@ -147,6 +149,20 @@ impl ActivationEntry {
     }
 }
 
+impl ReviewEntry {
+    /// The entry's record. Words that are missing are encoded as erased.
+    pub fn encode(&self) -> EncodedRecord {
+        let keys = RecordKeys { rating: Some(rating_fingerprint(&self.rating_id)), case: None };
+        EncodedRecord::write(
+            kind::REVIEW,
+            keys,
+            Vec::with_capacity(160),
+            |out| review::put_public(out, self),
+            |out| self.words.iter().for_each(|words| review::put_words(out, words)),
+        )
+    }
+}
+
 /// A record's bytes, taken apart.
 #[derive(Clone, Copy, Debug)]
 pub struct Record<'a> {
@@ -213,6 +229,10 @@ impl<'a> Record<'a> {
             (kind::REVISION, Erasable::Erased(_)) => {
                 Entry::Revision(Box::new(revision::entry(self.public, &[])?))
             }
+            (kind::REVIEW, Erasable::Whole(erasable)) => {
+                Entry::Review(Box::new(review::entry(self.public, erasable)?))
+            }
+            (kind::REVIEW, Erasable::Erased(_)) => Entry::Review(Box::new(review::entry(self.public, &[])?)),
             (kind::ACTIVATION, _) => Entry::Activation(activation::entry(self.public)?),
             (kind, _) => Entry::Unknown { kind },
         })
@@ -232,7 +252,9 @@ impl<'a> Record<'a> {
     /// As for [`Self::entry`].
     pub fn rating_id(&self) -> Result<Option<&'a str>, DecodeError> {
         match self.kind {
-            kind::RATING | kind::REVISION => Fields::new(self.public).text("rating_id").map(Some),
+            kind::RATING | kind::REVISION | kind::REVIEW => {
+                Fields::new(self.public).text("rating_id").map(Some)
+            }
             _ => Ok(None),
         }
     }

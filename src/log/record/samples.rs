@@ -357,11 +357,44 @@ pub fn any_activation() -> impl Strategy<Value = ActivationEntry> {
     })
 }
 
+/// Any act of review.
+pub fn any_review() -> impl Strategy<Value = ReviewEntry> {
+    let act = prop_oneof![
+        instant().prop_map(|until| Act::Claim { until }),
+        select(ReviewOutcome::ALL).prop_map(Act::Decide),
+        (0..4_u8).prop_map(|index| Act::Callback(CallbackResult::from_index(index).unwrap())),
+        select(
+            &[
+                Act::Release,
+                Act::Escalate,
+                Act::Return,
+                Act::Extend,
+                Act::Undo,
+                Act::AskCallback,
+                Act::Appeal
+            ][..]
+        ),
+    ];
+    let words = of((".{0,40}", any::<[u8; 16]>()).prop_map(|(text, nonce)| Words { text, nonce }));
+    ("[ -~]{1,128}", any::<u64>(), act, ("[a-z-]{0,20}", "[a-z.]{0,20}"), instant(), words).prop_map(
+        |(rating_id, rating_sequence, act, (reason, by), at, words)| ReviewEntry {
+            rating_id: rating_id.into(),
+            rating_sequence,
+            act,
+            reason: reason.into(),
+            by: by.into(),
+            at,
+            words,
+        },
+    )
+}
+
 /// Any entry of a known kind.
 pub fn any_entry() -> impl Strategy<Value = Entry> {
     prop_oneof![
         4 => any_rating().prop_map(|entry| Entry::Rating(Box::new(entry))),
         2 => any_revision().prop_map(|entry| Entry::Revision(Box::new(entry))),
         1 => any_activation().prop_map(Entry::Activation),
+        1 => any_review().prop_map(|entry| Entry::Review(Box::new(entry))),
     ]
 }

@@ -9,6 +9,7 @@ fn encode(entry: &Entry) -> EncodedRecord {
         Entry::Rating(entry) => entry.encode(&catalogue()),
         Entry::Revision(entry) => entry.encode(),
         Entry::Activation(entry) => entry.encode(),
+        Entry::Review(entry) => entry.encode(),
         Entry::Erased(_) | Entry::Unknown { .. } => unreachable!("not generated"),
     }
 }
