@@ -157,6 +157,26 @@ sections! {
         bad_per_day: u32 = 1_000, in 0..=1_000_000;
     }
 
+    /// The reviewers' desk.
+    desk: Desk {
+        /// Working days within which a case is to be decided.
+        decide_working_days: u32 = 1, in 1..=60;
+        /// Minutes that a claim on a case lasts.
+        claim_minutes: u32 = 30, in 1..=480;
+        /// Minutes within which a decision can be taken back.
+        undo_minutes: u32 = 30, in 1..=1_440;
+        /// Of 100,000 admitted ratings, how many are drawn for review as a control sample.
+        control_per_100_000: u32 = 50, in 0..=100_000;
+        /// Minutes without a request after which a session ends.
+        idle_minutes: u32 = 30, in 1..=1_440;
+        /// Hours after which a session ends in any case.
+        session_hours: u32 = 10, in 1..=72;
+        /// Whether cookies are for HTTPS alone. Set it where a gateway in front of the service speaks TLS.
+        secure_cookies: bool = false;
+        /// Latest ratings whose links the time lines of a case are drawn from, at 72 bytes each.
+        traced_ratings: usize = 1_000_000, in 1_000..=50_000_000;
+    }
+
     /// How long things are kept.
     retention: Retention {
         /// Days that a comment stays in the vault. A held rating's stays until its appeals have ended.

@@ -10,6 +10,7 @@ use prometheus::{
     Opts, Registry, TextEncoder,
 };
 
+use crate::log::entry::Act;
 use crate::wire::Decision;
 
 /// Distinct paths that `zhenping_warnings_total` names; further ones are counted under `other`.
@@ -90,6 +91,9 @@ pub struct Metrics {
     snapshot_pause: Histogram,
     /// Records of the log whose erasable part was erased.
     pub erased: IntCounter,
+    reviews: IntCounterVec,
+    /// Sequence up to which the desk's projection has the log.
+    pub desk_position: IntGauge,
     /// HTTP connections being served.
     pub connections: IntGauge,
 }
@@ -182,6 +186,15 @@ impl Metrics {
                 "zhenping_erased_records_total",
                 "Records of the log whose erasable part was erased.",
             )?,
+            reviews: make.counters(
+                "zhenping_review_acts_total",
+                "What people did about cases: claims, decisions, appeals.",
+                &["act"],
+            )?,
+            desk_position: make.int_gauge(
+                "zhenping_desk_position",
+                "Sequence up to which the desk's projection has the log.",
+            )?,
             connections: make.int_gauge("zhenping_http_connections", "HTTP connections being served.")?,
             registry: make.registry,
         })
@@ -190,6 +203,11 @@ impl Metrics {
     /// Counts a scored rating.
     pub fn rating(&self, decision: Decision, bad: bool) {
         self.ratings[decision as usize][usize::from(bad)].inc();
+    }
+
+    /// Counts an act of review.
+    pub fn reviewed(&self, act: Act) {
+        self.reviews.with_label_values(&[act.name()]).inc();
     }
 
     /// Ratings scored with this decision so far.

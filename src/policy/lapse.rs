@@ -1,11 +1,11 @@
 //! The clock of holds: an undecided hold of a bad rating is not a rejection.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use compact_str::CompactString;
 
 use super::Calendar;
-use crate::time::Instant;
+use crate::time::{DAY_MS, Instant};
 
 /// When holds lapse to `admit`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -71,7 +71,21 @@ pub struct Pending {
     deadlines: BTreeSet<(Instant, u64)>,
     ages: BTreeSet<(Instant, u64)>,
     bad: u64,
+    /// What was decided of late, with its clock: a decision that is taken back gives it back.
+    decided: VecDeque<Ended>,
 }
+
+/// A hold that was decided.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct Ended {
+    rating: u64,
+    at: Instant,
+    held: Held,
+}
+
+/// How long, and for how many, the clock of a decided hold is remembered.
+const DECIDED_FOR_MS: i64 = DAY_MS;
+const DECIDED_MAX: usize = 20_000;
 
 impl Pending {
     /// Nothing on hold.
@@ -83,6 +97,7 @@ impl Pending {
             deadlines: BTreeSet::new(),
             ages: BTreeSet::new(),
             bad: 0,
+            decided: VecDeque::new(),
         }
     }
 
@@ -96,48 +111,88 @@ impl Pending {
         self.held.iter().map(|(&rating, held)| (rating, held.clone())).collect()
     }
 
-    /// The clock that had these holds.
-    pub fn restore(calendar: Calendar, policy: LapsePolicy, held: Vec<(u64, Held)>) -> Self {
-        let mut pending = Self::new(calendar, policy);
+    /// What was decided of late.
+    pub fn decided(&self) -> &VecDeque<Ended> {
+        &self.decided
+    }
+
+    /// The clock that had these holds, and decided those of late.
+    pub fn restore(
+        calendar: Calendar,
+        policy: LapsePolicy,
+        held: Vec<(u64, Held)>,
+        decided: VecDeque<Ended>,
+    ) -> Self {
+        let mut pending = Self { decided, ..Self::new(calendar, policy) };
         for (rating, held) in held {
-            pending.deadlines.extend(held.deadline.map(|deadline| (deadline, rating)));
-            pending.ages.insert((held.since, rating));
-            pending.bad += u64::from(held.bad);
-            pending.held.insert(rating, held);
+            pending.insert(rating, held);
         }
         pending
     }
 
-    /// A rating was held. One that is on hold already keeps its clock: a further hold never gives
-    /// silence more time.
+    /// A rating was held. One that is on hold already, or was until less than a day ago, keeps its clock: a
+    /// further hold never gives silence more time.
     pub fn hold(&mut self, rating: u64, bad: bool, since: Instant) {
         if self.held.contains_key(&rating) {
             return;
         }
+        if let Some(place) = self.decided.iter().rposition(|decided| decided.rating == rating)
+            && let Some(Ended { held, at, .. }) = self.decided.remove(place)
+            && since.ms() - at.ms() < DECIDED_FOR_MS
+        {
+            self.insert(rating, held);
+            return;
+        }
         let days = if bad { Some(self.policy.bad_working_days) } else { self.policy.praise_working_days };
         let deadline = days.map(|days| self.calendar.deadline(since, days));
-        if let Some(deadline) = deadline {
-            self.deadlines.insert((deadline, rating));
-        }
-        self.ages.insert((since, rating));
-        self.bad += u64::from(bad);
-        self.held.insert(rating, Held { since, bad, deadline, asked_by: None, extended: false });
+        self.insert(rating, Held { since, bad, deadline, asked_by: None, extended: false });
+    }
+
+    fn insert(&mut self, rating: u64, held: Held) {
+        self.deadlines.extend(held.deadline.map(|deadline| (deadline, rating)));
+        self.ages.insert((held.since, rating));
+        self.bad += u64::from(held.bad);
+        self.held.insert(rating, held);
     }
 
     /// A rating was admitted or rejected. Returns what was on hold, if it was.
-    pub fn decide(&mut self, rating: u64) -> Option<Held> {
+    pub fn decide(&mut self, rating: u64, at: Instant) -> Option<Held> {
         let held = self.held.remove(&rating)?;
         if let Some(deadline) = held.deadline {
             self.deadlines.remove(&(deadline, rating));
         }
         self.ages.remove(&(held.since, rating));
         self.bad -= u64::from(held.bad);
+        let is_over = |decided: &Ended| at.ms() - decided.at.ms() >= DECIDED_FOR_MS;
+        while self.decided.len() >= DECIDED_MAX || self.decided.front().is_some_and(is_over) {
+            self.decided.pop_front();
+        }
+        self.decided.push_back(Ended { rating, at, held: held.clone() });
         Some(held)
     }
 
     /// A person wants to extend a hold. It takes two different people, before the deadline, once.
     pub fn extend(&mut self, rating: u64, person: &str, now: Instant) -> Extension {
-        let Some(held) = self.held.get_mut(&rating) else { return Extension::NotHeld };
+        let extension = self.would_extend(rating, person, now);
+        if let Some(held) = self.held.get_mut(&rating) {
+            match extension {
+                Extension::NeedsSecond => held.asked_by = Some(person.into()),
+                Extension::Extended(until) => {
+                    if let Some(deadline) = held.deadline.replace(until) {
+                        self.deadlines.remove(&(deadline, rating));
+                    }
+                    held.extended = true;
+                    self.deadlines.insert((until, rating));
+                }
+                _ => {}
+            }
+        }
+        extension
+    }
+
+    /// What [`Self::extend`] would say.
+    pub fn would_extend(&self, rating: u64, person: &str, now: Instant) -> Extension {
+        let Some(held) = self.held.get(&rating) else { return Extension::NotHeld };
         let Some(deadline) = held.deadline else { return Extension::NotHeld };
         if held.extended {
             return Extension::AlreadyExtended;
@@ -146,21 +201,13 @@ impl Pending {
             return Extension::TooLate;
         }
         match held.asked_by.as_deref() {
-            None => {
-                held.asked_by = Some(person.into());
-                Extension::NeedsSecond
-            }
+            None => Extension::NeedsSecond,
             Some(first) if first == person => Extension::SamePerson,
             Some(_) => {
                 let days = self.policy.bad_working_days.saturating_add(self.policy.extension_working_days);
                 // Counted from the hold, so that asking late gains nothing; praise with a longer
                 // clock of its own never gets a shorter one.
-                let extended = self.calendar.deadline(held.since, days).max(deadline);
-                held.deadline = Some(extended);
-                held.extended = true;
-                self.deadlines.remove(&(deadline, rating));
-                self.deadlines.insert((extended, rating));
-                Extension::Extended(extended)
+                Extension::Extended(self.calendar.deadline(held.since, days).max(deadline))
             }
         }
     }
@@ -226,7 +273,7 @@ mod tests {
         assert_eq!(pending.next_deadline(), Some(end));
         assert_eq!(pending.due(Instant(end.ms() - 1)).count(), 0);
         assert_eq!(pending.due(end).collect::<Vec<_>>(), [7]);
-        pending.decide(7);
+        pending.decide(7, end);
         assert_eq!(pending.next_deadline(), None);
         assert_eq!((pending.len(), pending.bad_len()), (1, 0));
     }
@@ -254,6 +301,20 @@ mod tests {
     }
 
     #[test]
+    fn a_decision_that_is_taken_back_gives_the_hold_its_old_clock() {
+        let mut pending = pending();
+        let since = at("2026-03-02T09:00:00+08:00");
+        pending.hold(7, true, since);
+        let deadline = pending.next_deadline();
+        pending.decide(7, Instant(since.ms() + HOUR_MS));
+        pending.hold(7, true, Instant(since.ms() + 2 * HOUR_MS));
+        assert_eq!((pending.oldest(), pending.next_deadline()), (Some(since), deadline));
+        pending.decide(7, Instant(since.ms() + 3 * HOUR_MS));
+        pending.hold(7, true, Instant(since.ms() + 30 * HOUR_MS));
+        assert_ne!(pending.oldest(), Some(since), "after a day it is a hold of its own");
+    }
+
+    #[test]
     fn holding_again_does_not_restart_the_clock() {
         let mut pending = pending();
         let since = at("2026-03-02T09:00:00+08:00");
@@ -275,7 +336,7 @@ mod tests {
             let mut now = at("2026-03-02T09:00:00+08:00");
             for (rating, bad, action, hours) in steps {
                 if action == 0 {
-                    prop_assert_eq!(pending.decide(rating).is_some(), naive.remove(&rating).is_some());
+                    prop_assert_eq!(pending.decide(rating, Instant(i64::MIN / 2)).is_some(), naive.remove(&rating).is_some());
                 } else {
                     pending.hold(rating, bad, now);
                     naive.entry(rating).or_insert((now, bad));

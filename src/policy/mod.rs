@@ -21,5 +21,5 @@ pub use decide::{
     Thresholds, WEAK_FAMILIES, decide, is_strong_feature, lead,
 };
 pub use governor::Governor;
-pub use lapse::{Extension, Held, LapsePolicy, Pending};
+pub use lapse::{Ended, Extension, Held, LapsePolicy, Pending};
 pub use text::{CODES, text};

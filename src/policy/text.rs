@@ -63,6 +63,11 @@ pub const CODES: &[(&str, &str, &str)] = &[
         "后续评价表明此评价属于可疑的一组，予以暂缓并交人工复核",
         "Later ratings show that this one belongs to a suspect group; it is held for a reviewer",
     ),
+    (
+        "review-undone",
+        "审核决定已由作出人撤销，恢复原状态",
+        "The reviewer took the decision back; what stood before stands again",
+    ),
 ];
 
 /// The sentences of a policy code: Chinese, English.

@@ -2,6 +2,7 @@
 //! durable in groups, and only then lets the answers go.
 
 mod look_back;
+mod review;
 
 use std::sync::Arc;
 use std::sync::mpsc::Receiver;
@@ -29,6 +30,7 @@ use crate::time::Instant;
 use crate::verdict::{Contribution, VerdictBody};
 use crate::version::Version;
 use crate::wire::{Decision, ReasonSource, Suspicion};
+pub use review::{CASES_MAX, ReviewReply, ReviewRequest, Reviewed};
 
 /// Where an ordered stream's lines go ([`Reply::Line`]).
 pub trait Output: Send {
@@ -82,6 +84,10 @@ enum Pending {
     Revision {
         body: VerdictBody,
         sequence: u64,
+    },
+    Reviewed {
+        reviewed: Vec<Reviewed>,
+        reply: ReviewReply,
     },
 }
 
@@ -172,6 +178,7 @@ impl Committer {
                 }
             }
             Judged::Tick(now) => self.lapse(now)?,
+            Judged::Review(request, reply) => self.review(&request, reply)?,
             Judged::Warmed(version, at) => self.warmed(version, at),
             Judged::Nothing => {}
         }
@@ -264,10 +271,16 @@ impl Committer {
                 }
             }
         }
+        let drawn = entry.outcome.decision == Decision::Admit
+            && !entry.flags.has(RatingFlags::SECOND_LOOK)
+            && self.shared.lot.draws(&entry.observation.digest);
+        if drawn {
+            entry.flags = entry.flags.with(RatingFlags::CONTROL);
+        }
         if changed {
             body = render::rating(&entry, &ruling, &self.shared.appeals);
         }
-        if changed || earlier.is_some() {
+        if changed || drawn || earlier.is_some() {
             record = entry.encode(ruling.catalogue());
         }
         if let Some(output) = &mut self.output {
@@ -427,23 +440,17 @@ impl Committer {
     fn standing_in_log(&self, rating: &RatingEntry) -> Result<Standing, ServiceError> {
         let first = Standing { revision: 0, decision: rating.outcome.decision, by_person: false };
         let id = &rating.observation.rating_id;
-        let entries = self.shared.log.find_fingerprint(rating_fingerprint(id));
-        if entries.len() < 2 {
+        if self.shared.log.find_fingerprint(rating_fingerprint(id)).len() < 2 {
             return Ok(first);
         }
-        for &sequence in entries.iter().rev() {
-            match self.shared.log.read(sequence)? {
-                Some(Entry::Revision(revision)) if revision.rating.rating_id == *id => {
-                    return Ok(Standing {
-                        revision: revision.revision,
-                        decision: revision.decision,
-                        by_person: revision.source == RevisionSource::Reviewer,
-                    });
-                }
-                _ => {}
+        Ok(self.shared.case_of(id, u64::MAX)?.map_or(first, |case| {
+            let state = case.state();
+            Standing {
+                revision: state.revision,
+                decision: state.decision,
+                by_person: state.is_decided_by_person(),
             }
-        }
-        Ok(first)
+        }))
     }
 
     /// Admits what nobody decided in time.
@@ -509,6 +516,10 @@ impl Committer {
                 (self.shared.first_verdict(&rating_id, before)?, reply)
             }
             Pending::Done { answer, reply } => (answer, reply),
+            Pending::Reviewed { reviewed, reply } => {
+                reply(reviewed);
+                return Ok(());
+            }
             Pending::Revision { body, sequence } => {
                 if let Some(output) = &mut self.output {
                     output.revision(&body.finish(sequence, None))?;

@@ -4,7 +4,7 @@ use super::references::{Collector, calendar_of};
 use crate::catalogue::builtin as f;
 use crate::date::UtcOffset;
 use crate::log::Entry;
-use crate::log::entry::{RevisionEntry, RevisionSource};
+use crate::log::entry::{Act, RevisionEntry, RevisionSource};
 use crate::lookback::{Entrant, Lookback};
 use crate::models::GroupModel;
 use crate::policy::{Budget, Governor, Pending};
@@ -42,6 +42,9 @@ impl Folds {
                 self.pending.hold(sequence, rating.observation.is_bad(), rating.outcome.scored_at);
             }
             Entry::Revision(revision) => self.revise(revision),
+            Entry::Review(review) if review.act == Act::Extend => {
+                self.pending.extend(review.rating_sequence, &review.by, review.at);
+            }
             Entry::Activation(activation) => {
                 if let Some(files) = self.tables.take(sequence, activation) {
                     self.tables_at = self.tables.at().to_vec();
@@ -101,7 +104,7 @@ impl Folds {
         if revision.decision == Decision::Hold {
             self.pending.hold(sequence, revision.rating.is_bad(), revision.at);
         } else {
-            self.pending.decide(sequence);
+            self.pending.decide(sequence, revision.at);
         }
     }
 

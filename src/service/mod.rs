@@ -19,6 +19,7 @@ mod gate;
 mod intake;
 mod known;
 mod latency;
+mod lot;
 mod open;
 mod past;
 mod queries;
@@ -26,6 +27,7 @@ mod ready;
 mod rebuild;
 mod references;
 mod render;
+mod review;
 mod rules;
 mod seal;
 mod snapshot;
@@ -56,14 +58,16 @@ use crate::time::Instant;
 use crate::version::Version;
 
 pub use answer::{Answer, Reply};
-pub use commit::Output;
+pub use commit::{CASES_MAX, Output, ReviewReply, ReviewRequest, Reviewed};
 pub use folds::Folds;
 pub use intake::{IntakeLimits, Refused};
+pub use lot::Lot;
 pub use open::ServiceError;
 pub use queries::Page;
 pub use rebuild::Rebuild;
 pub use references::ReferenceOrigin;
 pub use render::{features as feature_values, grouped};
+pub use review::{CaseFile, SeenValue};
 pub use rules::{ModelOrigin, RulesOrigin};
 pub use snapshot::SnapshotPolicy;
 pub use warm::Handoff;
@@ -130,6 +134,8 @@ pub struct Options {
     pub lapse: LapsePolicy,
     /// Holds of bad ratings per day.
     pub bad_holds_per_day: u32,
+    /// Which admitted ratings go to review as a control sample.
+    pub control: Lot,
     /// Days that a comment stays in the vault; those of ratings on hold stay longer.
     pub vault_days: u32,
     /// Days that the erasable part of a record stays; those of ratings on hold stay longer.
@@ -168,6 +174,7 @@ impl Options {
             calendar: Calendar::default(),
             lapse: LapsePolicy::default(),
             bad_holds_per_day: 1_000,
+            control: Lot::NONE,
             vault_days: 30,
             erasable_days: 180,
             segment_bytes: 64 << 20,
@@ -200,6 +207,7 @@ struct Shared {
     folds: Mutex<Folds>,
     figures: Figures,
     appeals: AppealKey,
+    lot: Lot,
     head: watch::Sender<u64>,
     recent: Mutex<queries::Recent>,
     spares: spares::Spares,

@@ -182,6 +182,7 @@ impl Service {
             archive: RwLock::new(archive),
             folds: Mutex::new(folds),
             appeals,
+            lot: options.control,
             head: tokio::sync::watch::Sender::new(head),
             recent: Mutex::new(Recent::default()),
             spares: Spares::new(limits.batch * limits.in_flight),

@@ -7,6 +7,7 @@ use serde_json::Value;
 use super::{Service, ServiceError, Shared, render};
 use crate::log::entry::{RatingEntry, RevisionEntry};
 use crate::log::{Entry, Log};
+use crate::review::CaseState;
 use crate::verdict::{Current, VerdictBody};
 use crate::wire::Decision;
 
@@ -44,24 +45,45 @@ impl Recent {
     }
 }
 
-/// A rating with all that was decided about it.
-struct Case {
-    sequence: u64,
-    rating: RatingEntry,
-    revisions: Vec<(u64, RevisionEntry)>,
+/// A rating with all that was done about it.
+pub(super) struct Case {
+    pub sequence: u64,
+    pub rating: RatingEntry,
+    /// The entries about it, its own first.
+    pub entries: Vec<(u64, Entry)>,
+}
+
+impl Case {
+    /// The later decisions about it, oldest first.
+    pub fn revisions(&self) -> impl Iterator<Item = (u64, &RevisionEntry)> {
+        self.entries.iter().filter_map(|(sequence, entry)| match entry {
+            Entry::Revision(revision) => Some((*sequence, &**revision)),
+            _ => None,
+        })
+    }
+
+    /// What stands of it.
+    pub fn state(&self) -> CaseState {
+        let observation = &self.rating.observation;
+        CaseState::of(self.entries.iter().map(|(_, entry)| entry)).unwrap_or_else(|| {
+            CaseState::new(observation.is_bad(), self.rating.outcome.decision, self.rating.flags)
+        })
+    }
 }
 
 impl Shared {
-    /// The entry of a rating and its revisions before a sequence; `None` if it is not in the log, or
+    /// The entry of a rating and those about it before a sequence; `None` if it is not in the log, or
     /// erased.
-    fn case_of(&self, rating_id: &str, before: u64) -> Result<Option<Case>, ServiceError> {
+    pub(super) fn case_of(&self, rating_id: &str, before: u64) -> Result<Option<Case>, ServiceError> {
         let mut case: Option<Case> = None;
         for sequence in self.log.find_rating(rating_id)?.into_iter().take_while(|&found| found < before) {
-            match (self.log.read(sequence)?, &mut case) {
-                (Some(Entry::Rating(rating)), None) => {
-                    case = Some(Case { sequence, rating: *rating, revisions: Vec::new() });
+            let Some(entry) = self.log.read(sequence)? else { continue };
+            match (&mut case, &entry) {
+                (None, Entry::Rating(rating)) => {
+                    let rating = RatingEntry::clone(rating);
+                    case = Some(Case { sequence, rating, entries: vec![(sequence, entry)] });
                 }
-                (Some(Entry::Revision(revision)), Some(case)) => case.revisions.push((sequence, *revision)),
+                (Some(case), Entry::Revision(_) | Entry::Review(_)) => case.entries.push((sequence, entry)),
                 _ => {}
             }
         }
@@ -75,7 +97,7 @@ impl Shared {
             return Ok(super::Answer::Conflict { rating_id: rating_id.to_owned() });
         };
         let current = case
-            .revisions
+            .revisions()
             .last()
             .map(|(_, revision)| Current { revision: revision.revision, decision: revision.decision });
         Ok(super::Answer::Verdict(self.render_rating(&case.rating)?.finish(case.sequence, current)))
@@ -119,9 +141,10 @@ impl Service {
         let shared = &self.shared;
         let Some(case) = shared.case_of(rating_id, u64::MAX)? else { return Ok(None) };
         let mut verdicts = Vec::new();
-        for (sequence, revision) in case.revisions.iter().rev() {
-            verdicts.push(json(shared.render_revision(revision, &case.rating)?.finish(*sequence, None))?);
+        for (sequence, revision) in case.revisions() {
+            verdicts.push(json(shared.render_revision(revision, &case.rating)?.finish(sequence, None))?);
         }
+        verdicts.reverse();
         verdicts.push(json(shared.render_rating(&case.rating)?.finish(case.sequence, None))?);
         let ruling = shared.ruling_of(&case.rating)?;
         let features = render::features(&case.rating.features, ruling.catalogue());

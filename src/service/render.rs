@@ -3,9 +3,10 @@
 use std::fmt::Write;
 
 use crate::catalogue::{Catalogue, FeatureVector, builtin as f};
-use crate::log::entry::{RatingEntry, RevisionEntry};
+use crate::log::entry::{Evidence, RatingEntry, RevisionEntry};
 use crate::observation::Observation;
 use crate::policy;
+use crate::review;
 use crate::rules::{self, RuleSet};
 use crate::scoring::Ruling;
 use crate::verdict::{Contribution, Reason, Verdict, VerdictBody, rounded};
@@ -73,12 +74,10 @@ pub fn revision(
 ) -> VerdictBody {
     let o = &rating.observation;
     let evidence = revision.evidence.as_ref();
-    let mut features = rating.features.clone();
-    for &(id, figure) in evidence.map_or(&[][..], |e| &e.figures) {
-        if id.index() < features.len() {
-            features.set_int(id, figure as i64);
-        }
-    }
+    let features = match evidence {
+        Some(evidence) => with_figures(&rating.features, evidence),
+        None => rating.features.clone(),
+    };
     let campaign = campaign(&features);
     VerdictBody::render(&Verdict {
         rating_id: &o.rating_id,
@@ -98,8 +97,19 @@ pub fn revision(
     })
 }
 
+/// A rating's features with what a later revision knew of it beside them.
+pub fn with_figures(features: &FeatureVector, evidence: &Evidence) -> FeatureVector {
+    let mut features = features.clone();
+    for &(id, figure) in &evidence.figures {
+        if id.index() < features.len() {
+            features.set_int(id, figure as i64);
+        }
+    }
+    features
+}
+
 /// The id of the campaign that a rating belongs to, if it does.
-fn campaign(features: &FeatureVector) -> Option<String> {
+pub fn campaign(features: &FeatureVector) -> Option<String> {
     features.int(f::GROUP_CAMPAIGN).map(|number| format!("C{number:012X}"))
 }
 
@@ -111,7 +121,8 @@ fn appeal(decision: Decision, o: &Observation, appeals: &AppealKey) -> Option<St
     (decision != Decision::Admit).then(|| appeals.reference(&o.rating_id))
 }
 
-fn reasons<'a>(
+/// Reasons with their sentences.
+pub fn reasons<'a>(
     contributions: &'a [Contribution],
     features: &FeatureVector,
     rule_set: &RuleSet,
@@ -142,7 +153,10 @@ fn sentence(
     let known = match contribution.source {
         ReasonSource::Policy => policy::text(code).map(|(zh, en)| (zh.to_owned(), en.to_owned())),
         ReasonSource::Model => catalogue.find(code).map(|id| rules::value_sentence(id, features, catalogue)),
-        _ => rule_set.find(code).map(|rule| rule_set.why(rule, features, catalogue)),
+        ReasonSource::Reviewer => {
+            review::reasons::find(code).map(|reason| (reason.zh.to_owned(), reason.en.to_owned()))
+        }
+        ReasonSource::Rule => rule_set.find(code).map(|rule| rule_set.why(rule, features, catalogue)),
     };
     // A reason whose text is gone still says what it was.
     known.unwrap_or_else(|| (format!("依据 {code}"), format!("by {code}")))

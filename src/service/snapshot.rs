@@ -2,6 +2,7 @@
 //! and which rules were in force. A snapshot only shortens the next start. One that is damaged, of
 //! another log, of another program or of other settings is named and passed over.
 
+use std::collections::VecDeque;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
@@ -17,7 +18,7 @@ use super::{Folds, Options, Shared};
 use crate::features::reference::References;
 use crate::log::{Entry, Head, Log, LogError, Snapshot, SnapshotWriter};
 use crate::lookback::Lookback;
-use crate::policy::{Budget, BudgetState, Governor, Held, Pending};
+use crate::policy::{Budget, BudgetState, Ended, Governor, Held, Pending};
 use crate::scoring::Engine;
 use crate::statistics::{Settings, Statistics};
 use crate::version::Version;
@@ -196,7 +197,7 @@ impl Snapshots {
         writer.section("meta", |out| postcard::to_io(&meta, out).map(drop).map_err(std::io::Error::other))?;
         writer.section("state", |out| engine.write(out).map_err(std::io::Error::other))?;
         writer.section("statistics", |out| out.write_all(statistics))?;
-        let holds = (folds.pending.all(), folds.budget.state());
+        let holds = (folds.pending.all(), folds.pending.decided(), folds.budget.state());
         writer
             .section("holds", |out| postcard::to_io(&holds, out).map(drop).map_err(std::io::Error::other))?;
         let lookback = (&folds.lookback, folds.governor);
@@ -269,13 +270,13 @@ impl Snapshots {
         let settings = statistics_settings(options);
         let statistics =
             Statistics::restore(section("statistics")?, settings).map_err(|error| error.to_string())?;
-        let (held, budget): (Vec<(u64, Held)>, BudgetState) =
+        let (held, decided, budget): (Vec<(u64, Held)>, VecDeque<Ended>, BudgetState) =
             postcard::from_bytes(section("holds")?).map_err(|_| DAMAGED)?;
         let (lookback, governor): (Lookback, Governor) =
             postcard::from_bytes(section("lookback")?).map_err(|_| DAMAGED)?;
         let calendar = calendar.unwrap_or_else(|| options.calendar.clone());
         let folds = Folds {
-            pending: Pending::restore(calendar, options.lapse, held),
+            pending: Pending::restore(calendar, options.lapse, held, decided),
             budget: Budget::restore(options.bad_holds_per_day, options.offset, budget).ok_or(DAMAGED)?,
             bad_ratings: 0,
             lookback,

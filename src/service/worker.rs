@@ -12,6 +12,7 @@ use bytes::Bytes;
 
 use super::Shared;
 use super::answer::{Answer, Reply};
+use super::commit::{ReviewReply, ReviewRequest};
 use super::intake::{Batch, lock};
 use super::known::{Acquaintance, KnownRatings};
 use super::past::LogPast;
@@ -44,6 +45,8 @@ pub enum Submission {
     References(Arc<References>),
     /// The clock went on: holds may have lapsed.
     Tick(Instant),
+    /// A person did something about cases.
+    Review(Box<ReviewRequest>, ReviewReply),
     /// Counters that were fed from the log take their place.
     Handoff(Handoff),
 }
@@ -73,6 +76,8 @@ pub enum Judged {
     Referenced(Arc<References>, Instant),
     /// The clock went on.
     Tick(Instant),
+    /// A person did something about cases.
+    Review(Box<ReviewRequest>, ReviewReply),
     /// The counters of these rules are warm from the next rating on.
     Warmed(Version, Instant),
     /// Nothing.
@@ -362,6 +367,7 @@ fn prepare(
         Submission::Activate(ruling) => return Step::Activate(ruling, Instant::default()),
         Submission::References(tables) => return Step::References(tables, Instant::default()),
         Submission::Tick(now) => return Step::Ready(Judged::Tick(now)),
+        Submission::Review(request, reply) => return Step::Ready(Judged::Review(request, reply)),
         Submission::Handoff(handoff) => return Step::Handoff(handoff),
     };
     let prepared =

@@ -76,6 +76,26 @@ pub enum Act {
     Appeal,
 }
 
+impl Act {
+    /// Its name, for metrics and exports.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Claim { .. } => "claim",
+            Self::Release => "release",
+            Self::Decide(ReviewOutcome::Clear) => "clear",
+            Self::Decide(ReviewOutcome::Confirm) => "confirm",
+            Self::Decide(ReviewOutcome::Mistaken) => "mistaken",
+            Self::Escalate => "escalate",
+            Self::Return => "return",
+            Self::Extend => "extend",
+            Self::Undo => "undo",
+            Self::AskCallback => "ask-callback",
+            Self::Callback(_) => "callback",
+            Self::Appeal => "appeal",
+        }
+    }
+}
+
 /// What a call back to the rater found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]

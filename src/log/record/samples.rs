@@ -7,7 +7,8 @@ use proptest::prelude::*;
 use proptest::sample::select;
 
 use super::super::entry::{
-    ActivationEntry, Entry, Evidence, RatingEntry, RatingFlags, RevisionEntry, RevisionSource, Subject,
+    Act, ActivationEntry, CallbackResult, Entry, Evidence, RatingEntry, RatingFlags, ReviewEntry,
+    RevisionEntry, RevisionSource, Subject, Words,
 };
 use crate::catalogue::{
     Bilingual, Catalogue, Feature, FeatureId, FeatureType, FeatureVector, Scope, builtin, code_of,
@@ -18,7 +19,7 @@ use crate::pseudonym::Pseudonym;
 use crate::time::{DAY_MS, Instant, MINUTE_MS};
 use crate::verdict::{Contribution, Outcome, Version};
 use crate::wire::{
-    CaseMatch, Channel, Decision, EntryPoint, Origin, Platform, ReasonSource, Stage, Suspicion,
+    CaseMatch, Channel, Decision, EntryPoint, Origin, Platform, ReasonSource, ReviewOutcome, Stage, Suspicion,
 };
 
 /// The built-in features and 25 counters.

@@ -1,3 +1,5 @@
+use std::collections::HashSet;
+
 use proptest::prelude::*;
 
 use super::*;
@@ -170,19 +172,20 @@ proptest! {
         let names = ["an", "bo", "cai", "du"];
         let mut case = held(true);
         let mut minute = 0;
-        let mut against: Vec<&str> = Vec::new();
+        // Who decided, in turn, and whether that was to exclude it.
+        let mut decided: Vec<(&str, bool)> = Vec::new();
         for (act, who, passed) in acts {
             minute += passed;
             let decision = case.decision;
             let effect = does(&mut case, names[who], act, minute);
             match (act, &effect) {
-                (Act::Decide(Confirm | Mistaken), Ok(_)) => against.push(names[who]),
-                (Act::Undo, Ok(_)) => drop(against.pop()),
+                (Act::Decide(outcome), Ok(_)) => decided.push((names[who], outcome != Clear)),
+                (Act::Undo, Ok(_)) => drop(decided.pop()),
                 _ => {}
             }
             if effect == Ok(Effect::Decides(Decision::Reject)) && decision != Decision::Reject {
-                against.sort_unstable();
-                against.dedup();
+                let against: HashSet<&str> =
+                    decided.iter().filter(|(_, against)| *against).map(|(who, _)| *who).collect();
                 prop_assert!(against.len() >= 2, "{against:?}");
             }
         }

@@ -1,0 +1,129 @@
+//! The door for people: acts about cases, and cases with all that stands about them.
+
+use serde_json::{Map, Value};
+
+use super::commit::{ReviewRequest, Reviewed};
+use super::{Service, ServiceError, Shared, lock, render, worker};
+use crate::catalogue::FeatureVector;
+use crate::log::Entry;
+use crate::log::entry::RatingEntry;
+use crate::policy::Held;
+use crate::review::CaseState;
+use crate::rules;
+use crate::verdict::Reason;
+
+use super::worker::Submission;
+
+/// One case with everything that the log has about it.
+pub struct CaseFile {
+    /// Sequence of the rating's entry.
+    pub sequence: u64,
+    /// The rating's entry.
+    pub rating: RatingEntry,
+    /// The entries about it in log order, its own first.
+    pub entries: Vec<(u64, Entry)>,
+    /// What stands.
+    pub state: CaseState,
+    /// Its clock, where it is on hold.
+    pub held: Option<Held>,
+}
+
+/// A value that was seen when a rating was scored, in words.
+#[derive(Clone, Debug, PartialEq)]
+pub struct SeenValue {
+    /// The feature.
+    pub name: String,
+    /// What it means, in Chinese and in English, with the value filled in.
+    pub text: (String, String),
+}
+
+impl Service {
+    /// Does something about cases; waits until it is durable. Blocks.
+    ///
+    /// # Errors
+    /// The service is stopping, or its log failed.
+    pub fn review(&self, request: ReviewRequest) -> Result<Vec<Reviewed>, ServiceError> {
+        let (done, answer) = std::sync::mpsc::channel();
+        let reply = Box::new(move |reviewed| drop(done.send(reviewed)));
+        worker::go_ahead(&self.shared, Submission::Review(Box::new(request), reply))
+            .map_err(|_| ServiceError::Stopping)?;
+        answer.recv().map_err(|_| ServiceError::Stopping)
+    }
+
+    /// A case by its rating's id; `None` if there is no such rating, or it is erased. Blocks on the disk.
+    ///
+    /// # Errors
+    /// The log cannot be read.
+    pub fn case_file(&self, rating_id: &str) -> Result<Option<CaseFile>, ServiceError> {
+        self.shared.case_file(rating_id)
+    }
+
+    /// The comment of a rating; `None` if it had none or it is erased. Blocks on the disk.
+    ///
+    /// # Errors
+    /// The vault cannot be read.
+    pub fn comment(&self, rating_id: &str) -> Result<Option<String>, ServiceError> {
+        Ok(self.shared.vault.comment(rating_id)?)
+    }
+
+    /// The reference to appeal with that belongs to a rating.
+    pub fn appeal_reference(&self, rating_id: &str) -> String {
+        self.shared.appeals.reference(rating_id)
+    }
+
+    /// The reasons that stand for a case, as a verdict has them.
+    ///
+    /// # Errors
+    /// The rules that it was judged by are gone.
+    pub fn reasons_of<'c>(&self, case: &'c CaseFile) -> Result<Vec<Reason<'c>>, ServiceError> {
+        let ruling = self.shared.ruling_of(&case.rating)?;
+        let latest = case.entries.iter().rev().find_map(|(_, entry)| match entry {
+            Entry::Revision(revision) => Some(revision),
+            _ => None,
+        });
+        let (contributions, features) = match latest.and_then(|revision| revision.evidence.as_ref()) {
+            Some(evidence) => (&evidence.reasons, render::with_figures(&case.rating.features, evidence)),
+            None => (&case.rating.outcome.reasons, case.rating.features.clone()),
+        };
+        Ok(render::reasons(contributions, &features, ruling.rules(), ruling.catalogue()))
+    }
+
+    /// The values that a rating was judged on, each in a sentence, in the catalogue's order.
+    ///
+    /// # Errors
+    /// The rules that it was judged by are gone.
+    pub fn values_of(&self, rating: &RatingEntry) -> Result<Vec<SeenValue>, ServiceError> {
+        let ruling = self.shared.ruling_of(rating)?;
+        let catalogue = ruling.catalogue();
+        let values: Map<String, Value> = render::features(&rating.features, catalogue);
+        Ok(catalogue
+            .iter()
+            .take_while(|(id, _)| id.index() < rating.features.len())
+            .filter(|(_, feature)| values.contains_key(&feature.name))
+            .map(|(id, feature)| SeenValue {
+                name: feature.name.clone(),
+                text: rules::value_sentence(id, &rating.features, catalogue),
+            })
+            .collect())
+    }
+
+    /// The id of the campaign that the scoring saw a rating in.
+    pub fn campaign_of(features: &FeatureVector) -> Option<String> {
+        render::campaign(features)
+    }
+}
+
+impl Shared {
+    pub(super) fn case_file(&self, rating_id: &str) -> Result<Option<CaseFile>, ServiceError> {
+        let Some(case) = self.case_of(rating_id, u64::MAX)? else { return Ok(None) };
+        let state = case.state();
+        let held = lock(&self.folds).pending.get(case.sequence).cloned();
+        Ok(Some(CaseFile {
+            sequence: case.sequence,
+            rating: case.rating,
+            entries: case.entries,
+            state,
+            held,
+        }))
+    }
+}
