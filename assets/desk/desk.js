@@ -30,8 +30,11 @@ function span(seconds) {
 // Time left until a moment, beside it. Minutes are enough, so it ticks twice a minute.
 function remaining() {
   for (const time of $$("time[data-left]")) {
-    let note = time.nextElementSibling;
-    if (!note || !note.classList.contains("left")) {
+    const short = time.dataset.left === "short";
+    let note = short ? time : time.nextElementSibling;
+    if (short) {
+      time.title = time.title || time.textContent;
+    } else if (!note || !note.classList.contains("left")) {
       note = document.createElement("span");
       note.className = "left dim";
       time.after(note);
@@ -39,7 +42,7 @@ function remaining() {
     const left = (Date.parse(time.dateTime) - Date.now() - skew) / 1000;
     const minutes = Math.floor(Math.abs(left) / 60) * 60;
     const text = minutes === 0 ? (zh ? "就是现在" : "now") : left > 0 ? (zh ? "还剩 " + span(minutes) : span(minutes) + " left") : (zh ? "已过 " + span(minutes) : span(minutes) + " ago");
-    note.textContent = zh ? "（" + text + "）" : " (" + text + ")";
+    note.textContent = short ? text : zh ? "（" + text + "）" : " (" + text + ")";
   }
 }
 remaining();
@@ -181,7 +184,7 @@ if (page === "queue") {
 }
 
 // On a phone the filters would fill the first screen.
-if (matchMedia("(max-width: 720px)").matches) for (const box of $$("details.filters")) box.open = false;
+if (matchMedia("(max-width: 900px)").matches) for (const box of $$("details.filters")) box.open = false;
 
 // ---- Live operations ----
 
