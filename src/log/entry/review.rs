@@ -35,7 +35,7 @@ pub struct Words {
 }
 
 /// Longest text that goes with an act, in characters.
-pub const WORDS_CHARS_MAX: usize = 1_000;
+pub const WORDS_CHARS_MAX: usize = 2_000;
 
 impl Words {
     /// Words about the rating with this keyed digest, at this place in the log.
