@@ -1,34 +1,35 @@
-//! Access: the tokens with which callers show their role.
+//! The tokens with which callers show their role.
 //!
-//! `access.db` (SQLite, WAL) in the data directory is no projection of the log: it is the one place
-//! where tokens stand, and it holds only their BLAKE3 hashes. A token is 32 random bytes, so a plain
-//! hash cannot be searched and needs neither salt nor stretching.
-//!
-//! The service looks tokens up in memory. [`Access::refresh`] asks SQLite whether another process has
-//! committed since (`PRAGMA data_version`, no disk access) and rereads only then, so that `token create`
-//! and `token revoke` take effect beside a running server.
+//! A token is 32 random bytes, so a plain hash cannot be searched and needs neither salt nor stretching.
+//! The database holds only the hash.
 
 use std::collections::HashMap;
 use std::fmt;
-use std::fs;
-use std::path::Path;
-use std::sync::{Mutex, MutexGuard, PoisonError, RwLock};
-use std::time::{Duration, SystemTime};
+use std::sync::{PoisonError, RwLock};
+use std::time::Duration;
 
+use base64ct::{Base64UrlUnpadded, Encoding};
 use rusqlite::{Connection, OptionalExtension, params};
 
+use super::{Access, AccessError, after, now, random};
 use crate::time::Instant;
 
-/// Name of the database in the data directory.
-pub const FILE_NAME: &str = "access.db";
 /// Most tokens that are not revoked; `create` refuses beyond.
 pub const TOKENS_MAX: i64 = 10_000;
 /// Longest label, in characters.
 pub const LABEL_CHARS_MAX: usize = 100;
 /// Length of a token in bytes: `zp_`, the role's letter, 43 characters of base64url.
 pub const TOKEN_BYTES: usize = 3 + 1 + 43;
-/// How long a command waits for another process that is writing.
-const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+
+pub(super) const SCHEMA: &str = "CREATE TABLE IF NOT EXISTS token (
+    id      INTEGER PRIMARY KEY AUTOINCREMENT,
+    hash    BLOB NOT NULL UNIQUE CHECK (length(hash) = 32),
+    role    TEXT NOT NULL,
+    label   TEXT NOT NULL,
+    created INTEGER NOT NULL,
+    expires INTEGER,
+    revoked INTEGER
+) STRICT;";
 
 /// What a token lets its holder do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, clap::ValueEnum)]
@@ -107,38 +108,6 @@ impl TokenRecord {
     }
 }
 
-/// Why access could not be read or changed.
-#[derive(Debug)]
-pub enum AccessError {
-    /// The directory cannot be made or written.
-    Directory(std::io::Error),
-    /// SQLite refused.
-    Database(rusqlite::Error),
-    /// The operating system gave no random bytes.
-    Random(getrandom::Error),
-    /// A bound would be broken; the text says which.
-    Bound(String),
-}
-
-impl fmt::Display for AccessError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Directory(error) => write!(f, "the data directory cannot be used: {error}"),
-            Self::Database(error) => write!(f, "{FILE_NAME}: {error}"),
-            Self::Random(error) => write!(f, "no random bytes for a token: {error}"),
-            Self::Bound(text) => f.write_str(text),
-        }
-    }
-}
-
-impl std::error::Error for AccessError {}
-
-impl From<rusqlite::Error> for AccessError {
-    fn from(error: rusqlite::Error) -> Self {
-        Self::Database(error)
-    }
-}
-
 /// A token that is in force.
 #[derive(Clone, Copy)]
 struct Grant {
@@ -148,48 +117,32 @@ struct Grant {
     expires: Option<Instant>,
 }
 
-/// The tokens of one data directory.
-pub struct Access {
-    database: Mutex<Database>,
-    /// By the first eight bytes of the hash.
-    granted: RwLock<HashMap<u64, Grant>>,
-}
+/// The tokens in force, by the first eight bytes of the hash.
+#[derive(Default)]
+pub(super) struct Tokens(RwLock<HashMap<u64, Grant>>);
 
-struct Database {
-    connection: Connection,
-    /// `PRAGMA data_version` when the tokens were last read.
-    version_read: i64,
+impl Tokens {
+    /// Reads them again.
+    pub(super) fn reread(&self, connection: &Connection) -> Result<(), AccessError> {
+        let mut statement =
+            connection.prepare_cached("SELECT hash, role, expires FROM token WHERE revoked IS NULL")?;
+        let rows = statement.query_map([], |row| {
+            Ok((row.get::<_, [u8; 32]>(0)?, row.get::<_, String>(1)?, row.get::<_, Option<i64>>(2)?))
+        })?;
+        let mut granted = HashMap::new();
+        for row in rows {
+            let (hash, role, expires) = row?;
+            let (hash, expires) = (blake3::Hash::from_bytes(hash), expires.map(Instant));
+            if let Some(role) = Role::from_name(&role) {
+                granted.insert(prefix(&hash), Grant { hash, role, expires });
+            }
+        }
+        *self.0.write().unwrap_or_else(PoisonError::into_inner) = granted;
+        Ok(())
+    }
 }
 
 impl Access {
-    /// Opens the tokens of a data directory, which is made if it is not there, readable by its owner alone.
-    ///
-    /// # Errors
-    /// If the directory or the database cannot be used.
-    pub fn open(directory: &Path) -> Result<Self, AccessError> {
-        make_private_directory(directory).map_err(AccessError::Directory)?;
-        let connection = Connection::open(directory.join(FILE_NAME))?;
-        make_private_file(&directory.join(FILE_NAME)).map_err(AccessError::Directory)?;
-        connection.busy_timeout(BUSY_TIMEOUT)?;
-        connection.pragma_update(None, "journal_mode", "WAL")?;
-        connection.pragma_update(None, "synchronous", "FULL")?;
-        connection.execute_batch(
-            "CREATE TABLE IF NOT EXISTS token (
-                id      INTEGER PRIMARY KEY AUTOINCREMENT,
-                hash    BLOB NOT NULL UNIQUE CHECK (length(hash) = 32),
-                role    TEXT NOT NULL,
-                label   TEXT NOT NULL,
-                created INTEGER NOT NULL,
-                expires INTEGER,
-                revoked INTEGER
-            ) STRICT;",
-        )?;
-        let database = Mutex::new(Database { connection, version_read: -1 });
-        let access = Self { database, granted: RwLock::default() };
-        access.refresh()?;
-        Ok(access)
-    }
-
     /// Makes a token and returns it with its record. It is shown this once.
     ///
     /// # Errors
@@ -205,15 +158,12 @@ impl Access {
                 format!("a label is up to {LABEL_CHARS_MAX} characters, none of them control characters");
             return Err(AccessError::Bound(bound));
         }
-        let mut secret = [0; 32];
-        getrandom::fill(&mut secret).map_err(AccessError::Random)?;
-        let token = format!("zp_{}{}", role.letter(), base64url(&secret));
+        let secret: [u8; 32] = random()?;
+        let token = format!("zp_{}{}", role.letter(), Base64UrlUnpadded::encode_string(&secret));
         let created = now();
-        let expires = lifetime.map(|lifetime| {
-            Instant(created.0.saturating_add(i64::try_from(lifetime.as_millis()).unwrap_or(i64::MAX)))
-        });
+        let expires = lifetime.map(|lifetime| after(created, lifetime));
 
-        let mut database = self.database();
+        let database = self.database();
         let standing: i64 = database.connection.query_row(
             "SELECT count(*) FROM token WHERE revoked IS NULL AND coalesce(expires > ?1, 1)",
             [created.0],
@@ -234,7 +184,7 @@ impl Access {
             ],
         )?;
         let id = database.connection.last_insert_rowid();
-        self.reread(&mut database)?;
+        self.tokens.reread(&database.connection)?;
         let label = label.to_owned();
         Ok((token, TokenRecord { id, role, label, created, expires, revoked: None }))
     }
@@ -280,7 +230,7 @@ impl Access {
     /// # Errors
     /// If the database cannot be written.
     pub fn revoke(&self, id: i64) -> Result<Option<Role>, AccessError> {
-        let mut database = self.database();
+        let database = self.database();
         let role: Option<String> = database
             .connection
             .query_row("SELECT role FROM token WHERE id = ?1", [id], |row| row.get(0))
@@ -290,7 +240,7 @@ impl Access {
             "UPDATE token SET revoked = ?2 WHERE id = ?1 AND revoked IS NULL",
             params![id, now().0],
         )?;
-        self.reread(&mut database)?;
+        self.tokens.reread(&database.connection)?;
         Ok(Some(role))
     }
 
@@ -300,56 +250,10 @@ impl Access {
             return None;
         }
         let hash = blake3::hash(token);
-        let grant = *self.granted.read().unwrap_or_else(PoisonError::into_inner).get(&prefix(&hash))?;
+        let grant = *self.tokens.0.read().unwrap_or_else(PoisonError::into_inner).get(&prefix(&hash))?;
         let in_time = grant.expires.is_none_or(|expires| now() < expires);
         (grant.hash == hash && in_time).then_some(grant.role)
     }
-
-    /// Rereads the tokens if another process changed them; says whether it did. Blocks for microseconds,
-    /// or for as long as the disk takes after a change.
-    ///
-    /// # Errors
-    /// If the database cannot be read; the tokens read before stay in force.
-    pub fn refresh(&self) -> Result<bool, AccessError> {
-        let mut database = self.database();
-        let version: i64 = database.connection.query_row("PRAGMA data_version", [], |row| row.get(0))?;
-        if version == database.version_read {
-            return Ok(false);
-        }
-        self.reread(&mut database)?;
-        database.version_read = version;
-        Ok(true)
-    }
-
-    fn reread(&self, database: &mut Database) -> Result<(), AccessError> {
-        let mut statement = database
-            .connection
-            .prepare_cached("SELECT hash, role, expires FROM token WHERE revoked IS NULL")?;
-        let rows = statement.query_map([], |row| {
-            Ok((row.get::<_, [u8; 32]>(0)?, row.get::<_, String>(1)?, row.get::<_, Option<i64>>(2)?))
-        })?;
-        let mut granted = HashMap::new();
-        for row in rows {
-            let (hash, role, expires) = row?;
-            let (hash, expires) = (blake3::Hash::from_bytes(hash), expires.map(Instant));
-            if let Some(role) = Role::from_name(&role) {
-                granted.insert(prefix(&hash), Grant { hash, role, expires });
-            }
-        }
-        *self.granted.write().unwrap_or_else(PoisonError::into_inner) = granted;
-        Ok(())
-    }
-
-    fn database(&self) -> MutexGuard<'_, Database> {
-        // A panic while the lock was held leaves SQLite's own state whole: it rolls back.
-        self.database.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-/// The clock. Only the door reads it; scoring never does.
-fn now() -> Instant {
-    let since_epoch = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-    Instant(i64::try_from(since_epoch.as_millis()).unwrap_or(i64::MAX))
 }
 
 fn prefix(hash: &blake3::Hash) -> u64 {
@@ -357,67 +261,12 @@ fn prefix(hash: &blake3::Hash) -> u64 {
     u64::from_le_bytes([a, b, c, d, e, f, g, h])
 }
 
-/// RFC 4648 §5 without padding.
-fn base64url(bytes: &[u8]) -> String {
-    const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
-    let mut text = String::with_capacity(bytes.len().div_ceil(3) * 4);
-    for chunk in bytes.chunks(3) {
-        let mut group = [0; 3];
-        group[..chunk.len()].copy_from_slice(chunk);
-        let bits = u32::from_be_bytes([0, group[0], group[1], group[2]]);
-        for digit in 0..=chunk.len() {
-            let index = (bits >> (18 - 6 * digit)) & 63;
-            text.push(char::from(ALPHABET[index as usize]));
-        }
-    }
-    text
-}
-
-#[cfg(unix)]
-fn make_private_directory(directory: &Path) -> std::io::Result<()> {
-    use std::os::unix::fs::DirBuilderExt;
-    fs::DirBuilder::new().recursive(true).mode(0o700).create(directory)
-}
-
-#[cfg(unix)]
-fn make_private_file(file: &Path) -> std::io::Result<()> {
-    use std::os::unix::fs::PermissionsExt;
-    fs::set_permissions(file, fs::Permissions::from_mode(0o600))
-}
-
-#[cfg(not(unix))]
-fn make_private_directory(directory: &Path) -> std::io::Result<()> {
-    fs::create_dir_all(directory)
-}
-
-#[cfg(not(unix))]
-fn make_private_file(_: &Path) -> std::io::Result<()> {
-    Ok(())
-}
-
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
+    use super::super::tests::empty;
     use super::*;
-
-    fn empty() -> (tempfile::TempDir, Access) {
-        let directory = tempfile::tempdir().unwrap();
-        let access = Access::open(&directory.path().join("data")).unwrap();
-        (directory, access)
-    }
-
-    #[test]
-    fn base64url_is_that_of_rfc_4648() {
-        for (bytes, text) in [
-            ("", ""),
-            ("f", "Zg"),
-            ("fo", "Zm8"),
-            ("foo", "Zm9v"),
-            ("foobar", "Zm9vYmFy"),
-            ("\u{ff}\u{3f}", "w78_"),
-        ] {
-            assert_eq!(base64url(bytes.as_bytes()), text);
-        }
-    }
 
     #[test]
     fn a_token_has_the_role_it_was_made_with_and_no_other_text_has_one() {
@@ -491,15 +340,5 @@ mod tests {
         assert!(access.create(Role::Intake, &"长".repeat(LABEL_CHARS_MAX), None).is_ok());
         assert!(access.create(Role::Intake, &"长".repeat(LABEL_CHARS_MAX + 1), None).is_err());
         assert!(access.create(Role::Intake, "two\nlines", None).is_err());
-    }
-
-    #[cfg(unix)]
-    #[test]
-    fn the_directory_and_the_database_are_the_owners_alone() {
-        use std::os::unix::fs::PermissionsExt;
-        let (directory, _access) = empty();
-        let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
-        assert_eq!(mode(&directory.path().join("data")), 0o700);
-        assert_eq!(mode(&directory.path().join("data").join(FILE_NAME)), 0o600);
     }
 }
