@@ -64,7 +64,9 @@ function picked() {
   }
   // The whole campaign is chosen: single rows would only be sent twice.
   const whole = $("#pick-campaign");
-  for (const row of boxes()) row.disabled = Boolean(whole && whole.checked);
+  const every = Boolean(whole && whole.checked);
+  for (const row of boxes()) row.disabled = every;
+  fill($("#sum"), every ? whole.dataset.n : n);
 }
 
 const all = $("#pick-all");
@@ -222,6 +224,13 @@ if (helper) {
   helper.addEventListener("click", () => help.showModal());
 }
 
+// Single keys can be turned off for this browser; Ctrl+Enter and Esc stay.
+const single = $("#keys-on");
+if (single) {
+  single.checked = localStorage.getItem("desk.keys") !== "off";
+  single.addEventListener("change", () => localStorage.setItem("desk.keys", single.checked ? "on" : "off"));
+}
+
 // j and k move the focus itself, so that Enter opens natively and a reader says the row.
 function step(by) {
   const rows = $$("tbody a.open");
@@ -265,6 +274,7 @@ document.addEventListener("keydown", (event) => {
     if (event.key === "Escape") { event.preventDefault(); field.blur(); }
     return;
   }
+  if (single && !single.checked && event.key !== "Escape") return;
   if (Date.now() - going < 1500) {
     going = 0;
     const link = $(`[data-go="${CSS.escape(event.key)}"]`);
