@@ -26,7 +26,7 @@ use crate::date::UtcOffset;
 use crate::features::state::StateLimits;
 use crate::metrics::Metrics;
 use crate::service::{
-    IntakeLimits, Lot, ModelOrigin, Options, ReferenceOrigin, RulesOrigin, Service, SnapshotPolicy,
+    DeskOptions, IntakeLimits, Lot, ModelOrigin, Options, ReferenceOrigin, RulesOrigin, Service, SnapshotPolicy,
 };
 
 /// What a command gives back: its exit code, or an error to print.
@@ -103,6 +103,10 @@ fn open_service(
     options.vault_days = config.retention.vault_days;
     options.erasable_days = config.retention.erasable_days;
     options.bad_holds_per_day = config.holds.bad_per_day;
+    options.desk = Some(DeskOptions {
+        decide_working_days: u16::try_from(config.desk.decide_working_days)?,
+        traced_ratings: config.desk.traced_ratings,
+    });
     options.control = Lot::new(config.desk.control_per_100_000);
     options.lapse.bad_working_days = u16::try_from(config.holds.lapse_working_days)?;
     options.segment_bytes = u32::try_from(config.log.segment_mib << 20)?;

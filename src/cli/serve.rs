@@ -124,7 +124,7 @@ impl<B: Backend> Server<B> {
     /// Puts a server together; it serves from [`Server::run`] on.
     pub fn new(backend: Arc<B>, access: Arc<Access>, metrics: Arc<Metrics>, config: &Config) -> Self {
         let (stop, stopping) = watch::channel(false);
-        let app = App::new(backend, access, metrics, config.http.clone(), stopping);
+        let app = App::new(backend, access, metrics, config.http.clone(), config.desk.clone(), stopping);
         let rules_poll = Duration::from_secs(config.rules.reload_poll_seconds);
         Self { app: Arc::new(app), stop: Arc::new(stop), rules_poll }
     }

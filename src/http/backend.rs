@@ -6,11 +6,15 @@
 use std::fmt;
 use std::future::Future;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use axum::body::Bytes;
 use serde::Serialize;
 use serde_json::Value;
 use tokio::sync::watch;
+
+use crate::log::entry::CallbackResult;
+use crate::service::Service;
 
 /// What became of one rating.
 #[derive(Debug)]
@@ -101,6 +105,22 @@ impl fmt::Display for BackendError {
 }
 
 impl std::error::Error for BackendError {}
+
+/// Why something that was sent to the desk was not taken.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ReviewFailure {
+    /// There is no such rating or reference, or it is erased.
+    NotFound,
+    /// It is not in order now.
+    Refused {
+        /// Stable code.
+        code: &'static str,
+        /// Why, for whoever sent it.
+        message: String,
+    },
+    /// It cannot be taken now.
+    Unavailable(BackendError),
+}
 
 /// Figures of the running service, for the live page and the demonstration.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
@@ -207,6 +227,30 @@ pub trait Backend: Send + Sync + 'static {
     /// # Errors
     /// If the log cannot be read.
     fn handling_from(&self, from: u64, limit: usize) -> Result<Page<(u64, String)>, BackendError>;
+
+    /// Ids of the ratings whose raters are to be called back, from a sequence on, at most `limit`. Blocks on
+    /// the disk.
+    ///
+    /// # Errors
+    /// If the log cannot be read.
+    fn callbacks_from(&self, from: u64, limit: usize) -> Result<Page<(u64, String)>, BackendError>;
+
+    /// Takes an appeal under its reference; its place in the log. Blocks until it is durable.
+    ///
+    /// # Errors
+    /// There is no such reference, or the appeal is not in order now.
+    fn appeal(&self, reference: &str, words: &str) -> Result<u64, ReviewFailure>;
+
+    /// Takes what a call back found; its place in the log. Blocks until it is durable.
+    ///
+    /// # Errors
+    /// There is no such rating.
+    fn evidence(&self, rating_id: &str, result: CallbackResult, words: &str) -> Result<u64, ReviewFailure>;
+
+    /// The service that the reviewers' desk works on; `None` where there is no desk.
+    fn desk(self: &Arc<Self>) -> Option<Arc<Service>> {
+        None
+    }
 
     /// The authoritative figures and the log position they follow from. Blocks.
     ///

@@ -61,7 +61,7 @@ async fn revisions<B: Backend>(
 }
 
 /// As the contract has it.
-fn is_rating_id(text: &str) -> bool {
+pub(super) fn is_rating_id(text: &str) -> bool {
     let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"._:-".contains(&byte);
     (1..=128).contains(&text.len()) && text.bytes().all(allowed)
 }
@@ -185,13 +185,13 @@ async fn follow<B: Backend>(
 }
 
 /// The part of a feed that is asked for.
-struct Range {
-    from: u64,
-    limit: usize,
+pub(super) struct Range {
+    pub from: u64,
+    pub limit: usize,
 }
 
 impl Range {
-    fn of(uri: &Uri, known: &[&str]) -> Result<Self, Problem> {
+    pub fn of(uri: &Uri, known: &[&str]) -> Result<Self, Problem> {
         let parameters = parameters(uri, known)?;
         let from = match parameters.get("from") {
             None => 0,

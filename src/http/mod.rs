@@ -10,6 +10,7 @@
 pub mod auth;
 pub mod backend;
 mod batch;
+mod desk;
 mod feeds;
 mod figures;
 pub mod lines;
@@ -18,6 +19,7 @@ mod operator;
 mod page;
 pub mod problem;
 mod ratings;
+mod review;
 pub mod server;
 mod service;
 
@@ -30,7 +32,7 @@ use axum::extract::{MatchedPath, Request, State};
 use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE, X_CONTENT_TYPE_OPTIONS};
 use axum::http::{HeaderValue, Response};
 use axum::middleware::{self, Next};
-use axum::response::IntoResponse;
+use axum::response::{IntoResponse, Redirect};
 use axum::routing::{get, post};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 
@@ -38,6 +40,7 @@ use crate::access::Access;
 use crate::config;
 use crate::metrics::Metrics;
 use backend::Backend;
+use desk::Desk;
 use problem::Problem;
 
 /// The address that a request came from, as an extension of the request.
@@ -54,6 +57,8 @@ pub struct App<B> {
     pub metrics: Arc<Metrics>,
     /// Bounds and openings.
     pub limits: config::Http,
+    /// Settings of the reviewers' desk.
+    pub desk: config::Desk,
     /// Turns true when the service begins to stop: streams end, batches take no further lines.
     pub stopping: watch::Receiver<bool>,
     batches: Arc<Semaphore>,
@@ -68,6 +73,7 @@ impl<B: Backend> App<B> {
         access: Arc<Access>,
         metrics: Arc<Metrics>,
         limits: config::Http,
+        desk: config::Desk,
         stopping: watch::Receiver<bool>,
     ) -> Self {
         Self {
@@ -78,6 +84,7 @@ impl<B: Backend> App<B> {
             access,
             metrics,
             limits,
+            desk,
             stopping,
         }
     }
@@ -119,6 +126,9 @@ pub fn router<B: Backend>(app: Arc<App<B>>) -> Router {
         .route("/v1/verdicts", get(feeds::verdicts::<B>))
         .route("/v1/verdicts/stream", get(feeds::stream::<B>))
         .route("/v1/handling", get(feeds::handling::<B>))
+        .route("/v1/callbacks", get(review::callbacks::<B>))
+        .route("/v1/ratings/{rating_id}/evidence", post(review::evidence::<B>))
+        .route("/v1/appeals", post(review::appeal::<B>))
         .route("/v1/statistics", get(figures::statistics::<B>))
         .route("/v1/rules/reload", post(operator::reload::<B>))
         .route("/v1/reference/reload", post(operator::reload_references::<B>))
@@ -126,14 +136,28 @@ pub fn router<B: Backend>(app: Arc<App<B>>) -> Router {
         .route("/healthz", get(operator::healthz))
         .route("/readyz", get(operator::readyz::<B>))
         .route("/openapi.json", get(openapi::serve))
-        .route("/", get(page::html))
+        .route("/", get(async || Redirect::to("/desk/queue")))
+        .route("/live", get(page::html))
         .route("/assets/page.css", get(page::css))
         .route("/assets/page.js", get(page::js))
         .route("/live.json", get(page::live::<B>))
         .fallback(async || Problem::no_such_path())
         .method_not_allowed_fallback(async || Problem::method())
+        .with_state(Arc::clone(&app))
+        .merge(desk_of(&app))
         .layer(middleware::from_fn_with_state(Arc::clone(&app), around::<B>))
-        .with_state(app)
+}
+
+/// The pages of the reviewers' desk, where the service keeps one.
+fn desk_of<B: Backend>(app: &Arc<App<B>>) -> Router {
+    let Some(service) = app.backend.desk() else { return Router::new() };
+    match Desk::new(service, Arc::clone(&app.access), &app.limits, app.desk.clone(), app.stopping.clone()) {
+        Ok(desk) => desk::router(Arc::new(desk)),
+        Err(error) => {
+            tracing::error!(%error, "there is no desk");
+            Router::new()
+        }
+    }
 }
 
 /// Counts each answer by its route, and sets the headers that all answers have.

@@ -114,6 +114,14 @@ impl Problem {
         Self::new(StatusCode::NOT_FOUND, "no-such-rating", "No such rating", detail)
     }
 
+    /// 409: an appeal or a finding that is not in order now.
+    pub fn review_refused(code: &'static str, message: String) -> Self {
+        let mut problem =
+            Self::new(StatusCode::CONFLICT, "review-refused", "Not in order now", message);
+        problem.0.code = Some(code.to_owned());
+        problem
+    }
+
     /// 405: the path has no such method.
     pub fn method() -> Self {
         let detail = "This path does not take this method; the Allow header says which it takes.";

@@ -1,19 +1,24 @@
 //! The service as the HTTP floor sees it.
 
+use std::fmt::Display;
 use std::future::poll_fn;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::task::Poll;
 
 use axum::body::Bytes;
+use compact_str::CompactString;
 use serde_json::Value;
 use tokio::sync::{oneshot, watch};
 
 use super::backend::{
-    Answer, Backend, BackendError, Live, LiveReason, LiveVerdict, Page, Refusal, StatisticsQuery,
+    Answer, Backend, BackendError, Live, LiveReason, LiveVerdict, Page, Refusal as RefusedRating, ReviewFailure, StatisticsQuery,
     StatisticsQueryError,
 };
 use crate::log::Entry;
-use crate::service::{self, Reply, RulesOrigin, Service, ServiceError, Submission};
+use crate::log::entry::{Act, CallbackResult};
+use crate::review::{Refusal, ReviewTimes};
+use crate::service::{self, Reply, ReviewRequest, RulesOrigin, Service, ServiceError, Submission};
 use crate::statistics::{Query, QueryError};
 use crate::time::Instant;
 use crate::wire::{Decision, Suspicion};
@@ -23,7 +28,7 @@ impl From<service::Answer> for Answer {
         match answer {
             service::Answer::Verdict(json) => Self::Verdict(json),
             service::Answer::Conflict { rating_id } => Self::Conflict { rating_id },
-            service::Answer::Invalid(error) => Self::Invalid(Box::new(Refusal {
+            service::Answer::Invalid(error) => Self::Invalid(Box::new(RefusedRating {
                 code: error.code.name().to_owned(),
                 path: error.path.to_owned(),
                 message: error.to_string(),
@@ -105,6 +110,28 @@ impl Backend for Service {
 
     fn handling_from(&self, from: u64, limit: usize) -> Result<Page<(u64, String)>, BackendError> {
         Service::handling_from(self, from, limit).map(Page::from).map_err(failed)
+    }
+
+    fn callbacks_from(&self, from: u64, limit: usize) -> Result<Page<(u64, String)>, BackendError> {
+        Service::callbacks_from(self, from, limit).map(Page::from).map_err(failed)
+    }
+
+    fn appeal(&self, reference: &str, words: &str) -> Result<u64, ReviewFailure> {
+        let Some(desk) = Service::desk(self) else { return Err(ReviewFailure::NotFound) };
+        let unavailable = |error: &dyn Display| ReviewFailure::Unavailable(BackendError(error.to_string()));
+        // An appeal may come right after the verdict that it is against.
+        desk.wait_for(*Service::head(self).borrow());
+        let found = desk.projection().by_reference(reference).map_err(|error| unavailable(&error))?;
+        let (_, rating_id) = found.ok_or(ReviewFailure::NotFound)?;
+        self.from_outside(&rating_id, Act::Appeal, words)
+    }
+
+    fn evidence(&self, rating_id: &str, result: CallbackResult, words: &str) -> Result<u64, ReviewFailure> {
+        self.from_outside(rating_id, Act::Callback(result), words)
+    }
+
+    fn desk(self: &Arc<Self>) -> Option<Arc<Service>> {
+        Service::desk(self).map(|_| Arc::clone(self))
     }
 
     fn statistics(&self, query: &StatisticsQuery) -> Result<Value, StatisticsQueryError> {
@@ -216,6 +243,30 @@ impl Backend for Service {
     fn stop(&self) {
         if let Err(error) = Service::stop(self) {
             tracing::error!(%error, "the service ended with an error");
+        }
+    }
+}
+
+impl Service {
+    /// An act of somebody from outside.
+    fn from_outside(&self, rating_id: &str, act: Act, words: &str) -> Result<u64, ReviewFailure> {
+        let request = ReviewRequest {
+            rating_ids: vec![rating_id.into()],
+            act,
+            reason: CompactString::default(),
+            words: words.trim().to_owned(),
+            by: CompactString::default(),
+            at: service::Clock::Wall.now().unwrap_or_default(),
+            times: ReviewTimes::default(),
+            permit: Box::new(|_| Ok(())),
+        };
+        let reviewed = self.review(request).map_err(|error| ReviewFailure::Unavailable(failed(error)))?;
+        match reviewed.into_iter().next().map(|one| one.result) {
+            Some(Ok((_, sequence))) => Ok(sequence),
+            Some(Err(Refusal::NoSuchCase)) | None => Err(ReviewFailure::NotFound),
+            Some(Err(refusal)) => {
+                Err(ReviewFailure::Refused { code: refusal.code(), message: refusal.sentences().1 })
+            }
         }
     }
 }

@@ -106,6 +106,11 @@ impl Pending {
         self.calendar = calendar;
     }
 
+    /// Counts the working days of holds.
+    pub fn calendar(&self) -> &Calendar {
+        &self.calendar
+    }
+
     /// All holds by the sequences of their ratings, ascending.
     pub fn all(&self) -> Vec<(u64, Held)> {
         self.held.iter().map(|(&rating, held)| (rating, held.clone())).collect()

@@ -4,7 +4,7 @@ use std::sync::{Mutex, TryLockError};
 
 use super::intake::lock;
 use crate::log::{Entry, Head};
-use crate::statistics::{Counted, Query, QueryError, Report, Statistics};
+use crate::statistics::{Counted, Query, QueryError, Ranking, Report, Statistics};
 
 /// The statistics, and the log as far as they are folded.
 pub struct Figures {
@@ -60,6 +60,18 @@ impl Figures {
         let mut folded = lock(&self.folded);
         folded.catch_up(&self.behind);
         folded.statistics.report(query, &folded.head.chain.to_string())
+    }
+}
+
+impl Figures {
+    /// The ranking that a query asks for, likewise.
+    ///
+    /// # Errors
+    /// The query is wrong.
+    pub fn ranking(&self, query: &Query) -> Result<Ranking, QueryError> {
+        let mut folded = lock(&self.folded);
+        folded.catch_up(&self.behind);
+        folded.statistics.ranking(query, &folded.head.chain.to_string())
     }
 }
 

@@ -13,6 +13,7 @@
 
 mod answer;
 mod commit;
+mod desk;
 mod figures;
 mod folds;
 mod gate;
@@ -53,12 +54,13 @@ use crate::log::{Entry, Log};
 use crate::metrics::Metrics;
 use crate::policy::{Calendar, LapsePolicy};
 use crate::scoring::{Preparer, Ruling};
-use crate::statistics::{Query, QueryError, Report};
+use crate::statistics::{Query, QueryError, Ranking, Report};
 use crate::time::Instant;
 use crate::version::Version;
 
 pub use answer::{Answer, Reply};
 pub use commit::{CASES_MAX, Output, ReviewReply, ReviewRequest, Reviewed};
+pub use desk::{DeskOptions, MINUTES_KEPT, ReviewDesk};
 pub use folds::Folds;
 pub use intake::{IntakeLimits, Refused};
 pub use lot::Lot;
@@ -148,6 +150,8 @@ pub struct Options {
     pub retry_after_s: u32,
     /// When snapshots of state are written; `None` for a directory that nobody will open again.
     pub snapshots: Option<SnapshotPolicy>,
+    /// How the reviewers' desk is kept; `None` where there is none, as for a file of ratings.
+    pub desk: Option<DeskOptions>,
     /// Told how the rebuild at the start goes.
     pub on_rebuild: Option<Box<dyn FnMut(Rebuild) + Send>>,
     /// Where an ordered stream's answers go.
@@ -181,6 +185,7 @@ impl Options {
             ahead_minutes: 10,
             retry_after_s: 1,
             snapshots: Some(SnapshotPolicy::default()),
+            desk: None,
             on_rebuild: None,
             output: None,
             metrics,
@@ -218,6 +223,7 @@ struct Shared {
     /// No more is taken.
     stopping: AtomicBool,
     snapshots: Option<snapshot::Snapshots>,
+    desk: Option<Arc<ReviewDesk>>,
     /// Where rules go whose counters are to be warmed from the log.
     warm: Mutex<Option<std::sync::mpsc::Sender<Arc<Ruling>>>>,
 }
@@ -241,6 +247,7 @@ struct Threads {
     workers: Vec<JoinHandle<()>>,
     sealer: JoinHandle<Result<(), ServiceError>>,
     committer: JoinHandle<Result<(), ServiceError>>,
+    desk: Option<JoinHandle<()>>,
 }
 
 /// Reads a lock whose guarded value is valid between any two statements.
@@ -285,6 +292,9 @@ impl Shared {
         drop((folds, recent));
         let folded = self.figures.fold(range.start, entries, self.log.head());
         self.head.send_replace(range.end);
+        if let Some(desk) = &self.desk {
+            desk.wake();
+        }
         folded
     }
 
@@ -357,6 +367,16 @@ impl Service {
         self.shared.head.subscribe()
     }
 
+    /// What the reviewers' desk reads, if there is one.
+    pub fn desk(&self) -> Option<&Arc<ReviewDesk>> {
+        self.shared.desk.as_ref()
+    }
+
+    /// The reporting time zone.
+    pub fn offset(&self) -> UtcOffset {
+        self.shared.offset
+    }
+
     /// Where the rules come from.
     pub fn rules_origin(&self) -> &RulesOrigin {
         &self.rules
@@ -379,6 +399,19 @@ impl Service {
     /// The query is wrong.
     pub fn statistics_report(&self, query: &Query) -> Result<Report, QueryError> {
         self.shared.figures.report(query)
+    }
+
+    /// The ranking that a query asks for.
+    ///
+    /// # Errors
+    /// The query is wrong.
+    pub fn ranking(&self, query: &Query) -> Result<Ranking, QueryError> {
+        self.shared.figures.ranking(query)
+    }
+
+    /// The rules and the model in force.
+    pub fn ruling(&self) -> Option<Arc<Ruling>> {
+        read(&self.shared.archive).current().cloned()
     }
 
     /// Median and 99th percentile of the latest answers' times, in microseconds.

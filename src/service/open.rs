@@ -46,6 +46,8 @@ pub enum ServiceError {
     Reference(ReferenceErrors),
     /// The log.
     Log(LogError),
+    /// What the desk reads.
+    Desk(ProjectionError),
     /// The vault.
     Vault(VaultError),
     /// Where the verdicts go.
@@ -67,6 +69,7 @@ impl fmt::Display for ServiceError {
             Self::Model(e) => e.fmt(f),
             Self::Reference(e) => e.fmt(f),
             Self::Log(e) => e.fmt(f),
+            Self::Desk(e) => e.fmt(f),
             Self::Vault(e) => e.fmt(f),
             Self::Output(e) => write!(f, "cannot write the verdicts: {e}"),
             Self::NotARating(sequence) => write!(
@@ -157,6 +160,10 @@ impl Service {
             engine.set_references(Arc::clone(tables));
         }
 
+        let (desk, woken) = match options.desk.map(|desk| ReviewDesk::open(&options.data, desk)).transpose()? {
+            Some((desk, woken)) => (Some(desk), Some(woken)),
+            None => (None, None),
+        };
         let limits = options.intake;
         let head = log.head().next_sequence;
         let shared = Arc::new(Shared {
@@ -192,6 +199,7 @@ impl Service {
             failed: false.into(),
             stopping: false.into(),
             snapshots,
+            desk,
             warm: Mutex::default(),
         });
         let warmer = match options.clock {
@@ -223,7 +231,11 @@ impl Service {
             }
             Clock::EventTime => None,
         };
-        let threads = Mutex::new(Some(Threads { ticker, warmer, workers, sealer, committer }));
+        let desk = match (&shared.desk, woken) {
+            (Some(desk), Some(woken)) => Some(desk::follow(Arc::clone(&shared), Arc::clone(desk), woken)?),
+            _ => None,
+        };
+        let threads = Mutex::new(Some(Threads { ticker, warmer, workers, sealer, committer, desk }));
         let (rules, model, references) = (options.rules, options.model, options.references);
         Ok(Self { shared, threads, rules, asked, model, references, asked_references })
     }
@@ -244,6 +256,13 @@ impl Service {
         self.shared.ready.close();
         let ends = [threads.sealer, threads.committer].map(JoinHandle::join);
         if ticker.is_err() || warmer.is_err() || workers.iter().any(Result::is_err) {
+            return Err(ServiceError::Panicked);
+        }
+        if let Some(desk) = &self.shared.desk {
+            desk.stop();
+        }
+        let desk = threads.desk.map_or(Ok(()), JoinHandle::join);
+        if desk.is_err() {
             return Err(ServiceError::Panicked);
         }
         ends.into_iter().try_for_each(|end| end.unwrap_or(Err(ServiceError::Panicked)))?;

@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use serde_json::Value;
 
 use super::{Service, ServiceError, Shared, render};
-use crate::log::entry::{RatingEntry, RevisionEntry};
+use crate::log::entry::{Act, RatingEntry, RevisionEntry};
 use crate::log::{Entry, Log};
 use crate::review::CaseState;
 use crate::verdict::{Current, VerdictBody};
@@ -172,6 +172,19 @@ impl Service {
                 .rating()
                 .filter(|rating| rating.is_bad() && !matches!(entry, Entry::Revision(_)))
                 .map(|rating| rating.rating_id.to_string()))
+        })
+    }
+
+    /// Ids of the ratings whose raters are to be called back, from a sequence on, at most `limit`.
+    ///
+    /// # Errors
+    /// The log cannot be read.
+    pub fn callbacks_from(&self, from: u64, limit: usize) -> Result<Page<String>, ServiceError> {
+        self.scan(from, limit, |_, entry| {
+            Ok(match entry {
+                Entry::Review(review) if review.act == Act::AskCallback => Some(review.rating_id.to_string()),
+                _ => None,
+            })
         })
     }
 
