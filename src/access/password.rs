@@ -145,7 +145,9 @@ impl PasswordRefusal {
         match self {
             Self::Short => "it must have at least 10 characters; make it longer, with a few unrelated words.",
             Self::Long => "it may have at most 128 characters; shorten it.",
-            Self::Control => "it must not have control characters such as line ends and tabs; leave them out.",
+            Self::Control => {
+                "it must not have control characters such as line ends and tabs; leave them out."
+            }
             Self::Name => "it must not be the name, nor the name with digits and signs; choose another.",
             Self::Uniform => "it must have at least 5 different characters; choose another.",
             Self::Common => "it is one of the commonest, which are tried first; choose another.",
@@ -272,7 +274,9 @@ mod tests {
             assert_eq!(check("zhang.san", password), Err(refusal), "{password}");
             assert!(refusal.zh().ends_with('。') && refusal.en().ends_with('.'));
         }
-        for password in ["correct horse", "一二三四五六七八九十", "zhang.san eats dumplings", &generate().unwrap()] {
+        for password in
+            ["correct horse", "一二三四五六七八九十", "zhang.san eats dumplings", &generate().unwrap()]
+        {
             assert_eq!(check("zhang.san", password), Ok(()), "{password}");
         }
     }

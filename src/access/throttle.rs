@@ -320,7 +320,9 @@ mod tests {
         }
         for number in 0..10_000_u32 {
             let from = IpAddr::from((number + (11 << 24)).to_be_bytes());
-            throttle.try_now(&format!("flood{number}"), from, now + Duration::from_nanos(number.into())).unwrap();
+            throttle
+                .try_now(&format!("flood{number}"), from, now + Duration::from_nanos(number.into()))
+                .unwrap();
             let failures = throttle.failures.lock().unwrap();
             assert!(failures.by_name.len() <= 64 && failures.by_address.len() <= 64);
         }

@@ -14,6 +14,7 @@ mod simulate;
 mod stats;
 mod token;
 mod train;
+mod user;
 
 use std::path::Path;
 use std::process::ExitCode;
@@ -55,6 +56,7 @@ enum Command {
     Reference(reference::ReferenceArgs),
     Ledger(ledger::LedgerArgs),
     Stats(stats::StatsArgs),
+    User(user::UserArgs),
     Token(token::TokenArgs),
     Key(key::KeyArgs),
     Load(load::LoadArgs),
@@ -73,6 +75,7 @@ pub fn main() -> ExitCode {
         Command::Reference(args) => reference::run(args),
         Command::Ledger(args) => ledger::run(args),
         Command::Stats(args) => stats::run(args),
+        Command::User(args) => user::run(args),
         Command::Token(args) => token::run(args),
         Command::Key(args) => key::run(args),
         Command::Load(args) => load::run(args),

@@ -132,7 +132,7 @@ impl<B: Backend> Server<B> {
     /// Serves until told to stop; then finishes what is in flight, and stops the service behind. `false`
     /// if requests were cut off after the grace.
     pub async fn run(self, listener: TcpListener) -> bool {
-        let tokens = tokio::spawn(notice_tokens(Arc::clone(&self.app)));
+        let tokens = tokio::spawn(keep_access(Arc::clone(&self.app)));
         let rules = tokio::spawn(follow::rules(Arc::clone(&self.app), self.rules_poll));
         let tables = tokio::spawn(follow::tables(Arc::clone(&self.app), self.rules_poll));
         let failure = tokio::spawn(stop_when_lost(Arc::clone(&self.app), Arc::clone(&self.stop)));
@@ -267,14 +267,15 @@ async fn stop_when_lost<B: Backend>(app: Arc<App<B>>, stop: Arc<watch::Sender<bo
     }
 }
 
-/// Keeps the tokens in memory those of the database.
-async fn notice_tokens<B: Backend>(app: Arc<App<B>>) {
+/// Keeps tokens, accounts and sessions in memory those of the database, and the reverse for the sessions' use.
+async fn keep_access<B: Backend>(app: Arc<App<B>>) {
     let mut ticks = tokio::time::interval(TOKEN_POLL);
     loop {
         ticks.tick().await;
         let access = Arc::clone(&app.access);
-        if let Ok(Err(error)) = tokio::task::spawn_blocking(move || access.refresh()).await {
-            tracing::error!(%error, "the tokens could not be read again");
+        let kept = move || access.refresh().and_then(|_| access.keep_sessions());
+        if let Ok(Err(error)) = tokio::task::spawn_blocking(kept).await {
+            tracing::error!(%error, "tokens, accounts or sessions could not be read again or kept");
         }
     }
 }

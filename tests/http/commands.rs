@@ -1,13 +1,14 @@
 //! `token`, `serve`, `demo` and `load` as commands.
 
+use std::io::Write;
 use std::path::Path;
-use std::process::{Command, ExitCode, Output};
+use std::process::{Command, ExitCode, Output, Stdio};
 use std::sync::Arc;
 use std::time::Duration;
 
 use clap::Parser;
 use serde_json::Value;
-use zhenping::access::{Access, Role};
+use zhenping::access::{Access, AccountRole, Role};
 use zhenping::cli::demo::{self, DemoArgs, Labelled, Truth};
 use zhenping::cli::load::{self, LoadArgs};
 use zhenping::cli::serve::{self, ServeArgs};
@@ -60,6 +61,128 @@ fn a_token_command_that_is_wrong_says_what_is_right() {
         assert!(error.contains(says), "{error}");
     }
     assert!(!data.exists(), "looking makes nothing");
+}
+
+fn zhenping_with_input(arguments: &[&str], input: &str) -> Output {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_zhenping"));
+    let command = command.args(arguments).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = command.spawn().unwrap();
+    child.stdin.take().unwrap().write_all(input.as_bytes()).unwrap();
+    child.wait_with_output().unwrap()
+}
+
+#[test]
+fn a_first_password_stands_alone_on_the_last_line_and_opens_the_account() {
+    let directory = tempfile::tempdir().unwrap();
+    let data = directory.path().join("not/yet");
+    let data_text = data.to_str().unwrap();
+    let output = zhenping(&[
+        "user",
+        "add",
+        "zhang.san",
+        "--role",
+        "reviewer",
+        "--data",
+        data_text,
+        "--display",
+        "张三",
+        "--department",
+        "440306-RSJ",
+        "--district",
+        "440306",
+        "--scope-department",
+        "440305-GAJ",
+        "--scope-department",
+        "440305-RSJ",
+    ]);
+    let password = out(&output).lines().last().unwrap().to_owned();
+    assert_eq!(out(&output), format!("{password}\n"), "nothing else is on standard output");
+    assert!(!String::from_utf8_lossy(&output.stderr).contains(&password));
+    let server = Access::open(&data).unwrap();
+    let account = server.verify_password("zhang.san", &password).unwrap();
+    assert_eq!((account.role, account.display.as_str()), (AccountRole::Reviewer, "张三"));
+    assert_eq!(account.department.as_deref(), Some("440306-RSJ"));
+    assert_eq!(account.scope_departments, ["440305-GAJ", "440305-RSJ"]);
+    assert!(account.must_change);
+
+    let (cookie, _) = server.start_session("zhang.san").unwrap();
+    let output = zhenping_with_input(
+        &["user", "password", "zhang.san", "--password-stdin", "--data", data_text],
+        "correct horse battery\r\nand no more",
+    );
+    assert_eq!(out(&output), "", "a password that was given is not printed");
+    assert!(server.refresh().unwrap());
+    assert!(server.find_session(&cookie).is_none());
+    assert!(server.verify_password("zhang.san", &password).is_none());
+    assert!(server.verify_password("zhang.san", "correct horse battery").is_some());
+    let made = out(&zhenping(&["user", "password", "zhang.san", "--data", data_text]));
+    server.refresh().unwrap();
+    assert!(server.verify_password("zhang.san", made.trim_end()).is_some());
+}
+
+#[test]
+fn what_user_changes_beside_a_running_server_is_noticed() {
+    let directory = tempfile::tempdir().unwrap();
+    let data = directory.path().to_str().unwrap();
+    let server = Access::open(directory.path()).unwrap();
+    let user = |arguments: &[&str]| {
+        let text = out(&zhenping(&[&["user"], arguments, &["--data", data]].concat()));
+        assert!(server.refresh().unwrap(), "{arguments:?}");
+        text
+    };
+    user(&["add", "wang", "--role", "auditor"]);
+    let (cookie, _) = server.start_session("wang").unwrap();
+    user(&["scope", "wang", "--scope-district", "440305"]);
+    user(&["workplace", "wang", "--department", "RSJ"]);
+    let session = server.find_session(&cookie).unwrap();
+    assert_eq!(session.account.scope_districts, ["440305"]);
+    assert_eq!(session.account.department.as_deref(), Some("RSJ"));
+    user(&["scope", "wang", "--all"]);
+    user(&["workplace", "wang", "--none"]);
+    let account = server.account("wang").unwrap();
+    assert!(account.scope_districts.is_empty() && account.department.is_none());
+    user(&["disable", "wang"]);
+    assert!(server.find_session(&cookie).is_none());
+    let list = out(&zhenping(&["user", "list", "--data", data]));
+    assert!(list.contains("wang") && list.contains("auditor") && list.contains("disabled"), "{list}");
+    user(&["enable", "wang"]);
+    assert_eq!(server.account("wang").unwrap().disabled, None);
+    assert!(server.find_session(&cookie).is_none());
+}
+
+#[test]
+fn a_user_command_that_is_wrong_says_what_is_right() {
+    let directory = tempfile::tempdir().unwrap();
+    let (data, misspelt) = (directory.path().join("data"), directory.path().join("misspelt"));
+    let (data, misspelt_text) = (data.to_str().unwrap(), misspelt.to_str().unwrap());
+    out(&zhenping(&["user", "add", "zhang", "--role", "admin", "--data", data]));
+    for (arguments, says) in [
+        (&["list", "--data", misspelt_text][..], "there are no accounts in"),
+        (&["disable", "zhang", "--data", misspelt_text], "there are no accounts in"),
+        (&["disable", "wang", "--data", data], "`zhenping user list` lists them"),
+        (&["password", "wang", "--data", data], "`zhenping user list` lists them"),
+        (&["add", "zhang", "--role", "admin", "--data", data], "choose another"),
+        (&["add", "Zhang", "--role", "admin", "--data", data], "2 to 32 of a-z"),
+        (&["add", "wang", "--role", "boss", "--data", data], "reviewer"),
+        (&["add", "wang", "--data", data], "--role"),
+        (&["add", "wang", "--role", "admin", "--data", data, "--district", ""], "district:"),
+        (&["scope", "zhang", "--data", data], "--scope-department"),
+        (&["scope", "zhang", "--data", data, "--all", "--scope-district", "A"], "--all"),
+        (&["workplace", "zhang", "--data", data], "--none"),
+    ] {
+        let output = zhenping(&[&["user"], arguments].concat());
+        assert!(!output.status.success(), "{arguments:?}");
+        let error = String::from_utf8(output.stderr).unwrap();
+        assert!(error.contains(says), "{error}");
+    }
+    for (input, says) in [("", "at least 10"), ("1234567890\n", "commonest"), ("zhang2026!!", "the name")] {
+        let arguments = ["user", "password", "zhang", "--password-stdin", "--data", data];
+        let output = zhenping_with_input(&arguments, input);
+        assert!(!output.status.success());
+        let error = String::from_utf8(output.stderr).unwrap();
+        assert!(error.contains(says), "{error}");
+    }
+    assert!(!misspelt.exists(), "looking makes nothing");
 }
 
 #[derive(Parser)]
