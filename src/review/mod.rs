@@ -5,6 +5,7 @@
 //! of the log that can be deleted at any time.
 
 pub mod case;
+pub mod projection;
 pub mod reasons;
 mod refusal;
 

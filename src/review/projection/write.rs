@@ -1,0 +1,509 @@
+//! Applies batches: which cases they are about, and the rows of each.
+
+use std::collections::hash_map::Entry as Slot;
+use std::collections::{BTreeMap, HashMap};
+
+use compact_str::CompactString;
+use rusqlite::{Connection, OptionalExtension, params};
+use xxhash_rust::xxh3::xxh3_64;
+
+use super::campaigns::Campaigns;
+use super::case_file::{CaseFile, CaseReader};
+use super::error::ProjectionError;
+use super::fold::{self, ClosedBy, Folded, callback_number, fold};
+use crate::catalogue::builtin as f;
+use crate::date::Month;
+use crate::log::Entry;
+use crate::log::entry::PublicRating;
+use crate::time::{DAY_MS, Instant};
+
+/// What a batch came to.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Applied {
+    /// Ids of the ratings whose cases were written, in the order of their sequences.
+    pub changed: Vec<String>,
+}
+
+/// Where the fold stands.
+pub(super) fn position(connection: &Connection) -> Result<u64, ProjectionError> {
+    let next: i64 =
+        connection.prepare_cached("SELECT next FROM position")?.query_row([], |row| row.get(0))?;
+    Ok(next as u64)
+}
+
+/// A case that the batch is about.
+struct Touched {
+    file: CaseFile,
+    volume: u64,
+}
+
+/// See [`super::Projection::apply`].
+pub(super) fn apply(
+    db: &Connection,
+    batch: &[(u64, &Entry)],
+    next: u64,
+    read: &dyn CaseReader,
+) -> Result<Applied, ProjectionError> {
+    let position = position(db)?;
+    let mut volumes = Volumes::new(db);
+    let mut campaigns = Campaigns::new(db);
+    let mut cases: BTreeMap<u64, Touched> = BTreeMap::new();
+    for &(sequence, entry) in batch.iter().filter(|(sequence, _)| *sequence >= position) {
+        let (rating_sequence, rating_id, is_case) = match entry {
+            Entry::Rating(rating) => {
+                let is_case = fold::is_case(rating.outcome.decision, rating.flags);
+                let service = &rating.observation.service;
+                volumes.count(&service.department, service.district.as_ref(), rating.day.month())?;
+                (sequence, rating.observation.rating_id.as_str(), is_case)
+            }
+            Entry::Erased(public) => {
+                volumes.count(&public.department, public.district.as_ref(), public.day.month())?;
+                (sequence, public.rating_id.as_str(), fold::is_case(public.decision, public.flags))
+            }
+            Entry::Revision(revision) => (revision.rating_sequence, revision.rating.rating_id.as_str(), true),
+            Entry::Review(review) => (review.rating_sequence, review.rating_id.as_str(), true),
+            Entry::Activation(_) | Entry::Unknown { .. } => continue,
+        };
+        if !is_case {
+            continue;
+        }
+        if !cases.contains_key(&rating_sequence) {
+            let Some(file) = read.case(rating_id)?.filter(|file| file.sequence == rating_sequence) else {
+                // A second rating of one id, which counts nowhere.
+                continue;
+            };
+            let volume = match known_volume(db, rating_sequence)? {
+                Some(volume) => volume,
+                None => volumes.of(&file.rating.public(), file.day().month())?,
+            };
+            cases.insert(rating_sequence, Touched { file, volume });
+        }
+        let Some(case) = cases.get(&rating_sequence) else { continue };
+        let Some(rating) = case.file.rating.whole() else { continue };
+        campaigns.join(rating_sequence, rating)?;
+        if let Entry::Revision(revision) = entry
+            && let Some(evidence) = &revision.evidence
+            && let Some(&(_, campaign)) = evidence.figures.iter().find(|(id, _)| *id == f::GROUP_CAMPAIGN)
+        {
+            campaigns.join_verdict(rating_sequence, rating, campaign)?;
+        }
+    }
+    let mut counters = Counters::default();
+    let mut applied = Applied::default();
+    for (&sequence, case) in &cases {
+        write_case(db, &mut counters, case, read)?;
+        campaigns.touch(sequence)?;
+        applied.changed.push(case.file.rating.public().rating_id.into());
+    }
+    counters.flush(db)?;
+    campaigns.finish()?;
+    volumes.flush()?;
+    if next > position {
+        db.prepare_cached("UPDATE position SET next = ?1")?.execute([next as i64])?;
+    }
+    Ok(applied)
+}
+
+/// Ids of the cases that may have something left to erase from before an instant.
+pub(super) fn to_forget(db: &Connection, before: Instant) -> Result<Vec<String>, ProjectionError> {
+    let mut statement = db.prepare_cached(
+        "SELECT rating_id FROM cases WHERE (erased = 0 AND day * ?2 < ?1 + ?2) OR rating_sequence IN
+            (SELECT rating_sequence FROM history WHERE words IS NOT NULL AND at < ?1)
+         ORDER BY rating_sequence",
+    )?;
+    let ids = statement.query_map([before.ms(), DAY_MS], |row| row.get(0))?;
+    Ok(ids.collect::<Result<_, _>>()?)
+}
+
+/// Writes cases anew as the log has them now.
+pub(super) fn forget(db: &Connection, ids: &[String], read: &dyn CaseReader) -> Result<u64, ProjectionError> {
+    let mut counters = Counters::default();
+    let mut campaigns = Campaigns::new(db);
+    let mut written = 0;
+    for id in ids {
+        let Some(file) = read.case(id)? else { continue };
+        let Some(volume) = known_volume(db, file.sequence)? else { continue };
+        if file.rating.whole().is_none() {
+            campaigns.leave(file.sequence)?;
+        } else {
+            campaigns.touch(file.sequence)?;
+        }
+        write_case(db, &mut counters, &Touched { file, volume }, read)?;
+        written += 1;
+    }
+    counters.flush(db)?;
+    campaigns.finish()?;
+    Ok(written)
+}
+
+fn known_volume(db: &Connection, sequence: u64) -> Result<Option<u64>, ProjectionError> {
+    let volume: Option<i64> = db
+        .prepare_cached("SELECT volume FROM cases WHERE rating_sequence = ?1")?
+        .query_row([sequence as i64], |row| row.get(0))
+        .optional()?;
+    Ok(volume.map(|volume| volume as u64))
+}
+
+/// The bit of a reason in a case's mask.
+pub(super) fn mask_bit(code: &str) -> i64 {
+    1_i64 << (xxh3_64(code.as_bytes()) & 63)
+}
+
+/// Writes one case in place of what is there of it.
+fn write_case(
+    db: &Connection,
+    counters: &mut Counters,
+    case: &Touched,
+    read: &dyn CaseReader,
+) -> Result<(), ProjectionError> {
+    let sequence = case.file.sequence as i64;
+    counters.take_out(db, sequence)?;
+    for statement in [
+        "DELETE FROM case_reason WHERE rating_sequence = ?1",
+        "DELETE FROM history WHERE rating_sequence = ?1",
+        "DELETE FROM decision WHERE rating_sequence = ?1",
+        "DELETE FROM spell WHERE rating_sequence = ?1",
+    ] {
+        db.prepare_cached(statement)?.execute([sequence])?;
+    }
+    let Some(folded) = fold(&case.file) else {
+        // The flag that made it a case is erased, and nobody had acted on it.
+        db.prepare_cached("DELETE FROM cases WHERE rating_sequence = ?1")?.execute([sequence])?;
+        return Ok(());
+    };
+    // When an erased rating became a case cannot be told, nor what its office had then.
+    let volume = if folded.erased { 0 } else { case.volume };
+    write_row(db, sequence, &folded, volume, read)?;
+    write_parts(db, sequence, &folded, read)?;
+    counters.put_in(&folded);
+    Ok(())
+}
+
+fn write_row(
+    db: &Connection,
+    sequence: i64,
+    folded: &Folded,
+    volume: u64,
+    read: &dyn CaseReader,
+) -> Result<(), ProjectionError> {
+    let (public, state) = (&folded.public, &folded.state);
+    let closed = folded.closed();
+    let deciders: Vec<&str> = state.deciders.iter().map(CompactString::as_str).collect();
+    let mask = folded.reasons.iter().fold(0, |mask, reason| mask | mask_bit(&reason.code));
+    let first = state.first.as_ref();
+    db.prepare_cached(
+        "INSERT OR REPLACE INTO cases (
+            rating_sequence, rating_id, reference, kind, open, erased, control, bad, stars, channel, stage, day,
+            department, district, hall, window, clerk, matter, submitted, since, deadline, rank, volume,
+            suspicion, risk, decision, revision, claim_by, claim_until, first_by, first_outcome, first_reason,
+            first_at, outcome, outcome_reason, decided_at, closed_by, deciders, escalated, escalated_by,
+            callback, callback_at, appealed, appeals, appeal_at, reasons, mask)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21,
+            ?22, ?23, ?24, ?25, ?26, ?27, ?28, ?29, ?30, ?31, ?32, ?33, ?34, ?35, ?36, ?37, ?38, ?39, ?40, ?41,
+            ?42, ?43, ?44, ?45, ?46, ?47)",
+    )?
+    .execute(params![
+        sequence,
+        public.rating_id.as_str(),
+        read.reference(&public.rating_id),
+        folded.kind as u8,
+        state.is_open(),
+        folded.erased,
+        folded.control,
+        public.is_bad(),
+        public.stars,
+        public.channel as u8,
+        public.stage.map(|stage| stage as u8),
+        public.day.number(),
+        public.department.as_str(),
+        public.district.as_deref(),
+        public.hall.as_deref(),
+        public.window.as_deref(),
+        public.clerk.as_deref(),
+        public.matter.as_str(),
+        folded.submitted.map(Instant::ms),
+        folded.since.ms(),
+        read.due(folded.since).ms(),
+        folded.rank(volume),
+        volume as i64,
+        folded.suspicion.map(|suspicion| suspicion as u8),
+        folded.risk.map(f64::from),
+        state.decision as u8,
+        state.revision,
+        state.claim.as_ref().map(|claim| claim.by.as_str()),
+        state.claim.as_ref().map(|claim| claim.until.ms()),
+        first.map(|first| first.by.as_str()),
+        first.map(|first| first.outcome as u8),
+        first.map(|first| first.reason.as_str()),
+        first.map(|first| first.at.ms()),
+        state.outcome.map(|outcome| outcome as u8),
+        folded.outcome_reason.as_deref(),
+        closed.map(|(at, _)| at.ms()),
+        closed.map(|(_, by)| by as u8),
+        serde_json::to_string(&deciders).unwrap_or_default(),
+        state.escalated_by.is_some(),
+        state.escalated_by.as_deref(),
+        callback_number(state.callback),
+        folded.callback_at.map(Instant::ms),
+        state.appealed,
+        state.appeals,
+        folded.appeal_at.map(Instant::ms),
+        folded.reasons.len() as i64,
+        if folded.is_blind() { 0 } else { mask },
+    ])?;
+    Ok(())
+}
+
+fn write_parts(
+    db: &Connection,
+    sequence: i64,
+    folded: &Folded,
+    read: &dyn CaseReader,
+) -> Result<(), ProjectionError> {
+    let mut reason_row = db.prepare_cached(
+        "INSERT INTO case_reason (rating_sequence, place, code, source, weight) VALUES (?1, ?2, ?3, ?4, ?5)",
+    )?;
+    for (place, reason) in folded.reasons.iter().enumerate() {
+        reason_row.execute(params![
+            sequence,
+            place as i64,
+            reason.code.as_str(),
+            reason.source as u8,
+            f64::from(reason.weight)
+        ])?;
+    }
+    let mut event_row = db.prepare_cached(
+        "INSERT OR REPLACE INTO history (sequence, rating_sequence, at, who, what, reason, words, void)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
+    )?;
+    for event in &folded.events {
+        event_row.execute(params![
+            event.sequence as i64,
+            sequence,
+            event.at.ms(),
+            event.who.as_str(),
+            event.what,
+            event.reason.as_str(),
+            event.words,
+            event.void
+        ])?;
+    }
+    let mut decision_row = db.prepare_cached(
+        "INSERT OR REPLACE INTO decision (sequence, rating_sequence, at, who, voted, outcome, reason, label,
+            first_by, first_outcome, opened, deadline, on_appeal, undone, overturned, control, bad)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17)",
+    )?;
+    for decision in &folded.decisions {
+        let first = decision.first.as_ref();
+        decision_row.execute(params![
+            decision.sequence as i64,
+            sequence,
+            decision.at.ms(),
+            decision.who.as_str(),
+            decision.voted as u8,
+            decision.outcome as u8,
+            decision.reason.as_str(),
+            decision.label as u8,
+            first.map(|(by, _)| by.as_str()),
+            first.map(|(_, outcome)| *outcome as u8),
+            decision.opened.ms(),
+            read.due(decision.opened).ms(),
+            decision.on_appeal,
+            decision.undone,
+            decision.overturned,
+            folded.control,
+            folded.public.is_bad(),
+        ])?;
+    }
+    let mut spell_row = db.prepare_cached(
+        "INSERT INTO spell (rating_sequence, place, opened, deadline, closed, closed_by, appeal)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+    )?;
+    for (place, spell) in folded.spells.iter().enumerate() {
+        spell_row.execute(params![
+            sequence,
+            place as i64,
+            spell.opened.ms(),
+            read.due(spell.opened).ms(),
+            spell.closed.map(|(at, _)| at.ms()),
+            spell.closed.map(|(_, by): (Instant, ClosedBy)| by as u8),
+            spell.appeal,
+        ])?;
+    }
+    Ok(())
+}
+
+/// Ratings of each office in each month.
+struct Volumes<'d> {
+    db: &'d Connection,
+    counts: HashMap<(CompactString, CompactString, i32), (u64, bool)>,
+}
+
+impl<'d> Volumes<'d> {
+    fn new(db: &'d Connection) -> Self {
+        Self { db, counts: HashMap::new() }
+    }
+
+    fn slot(
+        &mut self,
+        department: &CompactString,
+        district: Option<&CompactString>,
+        month: i32,
+    ) -> Result<&mut (u64, bool), ProjectionError> {
+        let key = (department.clone(), district.cloned().unwrap_or_default(), month);
+        match self.counts.entry(key) {
+            Slot::Occupied(slot) => Ok(slot.into_mut()),
+            Slot::Vacant(slot) => {
+                let (department, district, month) = slot.key();
+                let count: Option<i64> = self
+                    .db
+                    .prepare_cached(
+                        "SELECT n FROM volume WHERE department = ?1 AND district = ?2 AND month = ?3",
+                    )?
+                    .query_row(params![department.as_str(), district.as_str(), month], |row| row.get(0))
+                    .optional()?;
+                Ok(slot.insert((count.unwrap_or(0) as u64, false)))
+            }
+        }
+    }
+
+    /// Counts one more rating.
+    fn count(
+        &mut self,
+        department: &CompactString,
+        district: Option<&CompactString>,
+        month: Month,
+    ) -> Result<(), ProjectionError> {
+        let (count, changed) = self.slot(department, district, month.number())?;
+        *count += 1;
+        *changed = true;
+        Ok(())
+    }
+
+    /// What the rating's office has a month, as far as is known now.
+    fn of(&mut self, rating: &PublicRating, month: Month) -> Result<u64, ProjectionError> {
+        let (department, district) = (&rating.department, rating.district.as_ref());
+        let this = self.slot(department, district, month.number())?.0;
+        let last = self.slot(department, district, month.number() - 1)?.0;
+        Ok(this.max(last).max(1))
+    }
+
+    fn flush(self) -> Result<(), ProjectionError> {
+        let mut statement = self.db.prepare_cached(
+            "INSERT OR REPLACE INTO volume (department, district, month, n) VALUES (?1, ?2, ?3, ?4)",
+        )?;
+        for ((department, district, month), (count, _)) in self.counts.iter().filter(|(_, slot)| slot.1) {
+            statement.execute(params![department.as_str(), district.as_str(), month, *count as i64])?;
+        }
+        Ok(())
+    }
+}
+
+/// By what cases are counted: standing (0 never waited, 1 open, 2 decided), kind, bad, escalated, suspicion (−1 where none is shown), channel, stars,
+/// department, district.
+type CounterKey = (u8, u8, bool, bool, i8, u8, u8, String, String);
+
+/// The standing of an open case.
+const OPEN: u8 = 1;
+
+/// Changes of the counters, until they are written together.
+#[derive(Default)]
+struct Counters {
+    cases: HashMap<CounterKey, i64>,
+    codes: HashMap<String, i64>,
+}
+
+impl Counters {
+    /// Takes what the row of a case counted for out again.
+    fn take_out(&mut self, db: &Connection, sequence: i64) -> Result<(), ProjectionError> {
+        let found: Option<CounterKey> = db
+            .prepare_cached(
+                "SELECT iif(open = 1, 1, iif(decided_at IS NULL, 0, 2)), kind, bad, escalated, iif(kind = 1, -1, coalesce(suspicion, -1)), channel, stars,
+                    department, coalesce(district, '')
+                 FROM cases WHERE rating_sequence = ?1",
+            )?
+            .query_row([sequence], |row| {
+                Ok((
+                    row.get(0)?,
+                    row.get(1)?,
+                    row.get(2)?,
+                    row.get(3)?,
+                    row.get(4)?,
+                    row.get(5)?,
+                    row.get(6)?,
+                    row.get(7)?,
+                    row.get(8)?,
+                ))
+            })
+            .optional()?;
+        let Some(key) = found else { return Ok(()) };
+        if key.0 == OPEN && key.1 != fold::CaseKind::SecondLook as u8 {
+            let mut statement =
+                db.prepare_cached("SELECT DISTINCT code FROM case_reason WHERE rating_sequence = ?1")?;
+            for code in statement.query_map([sequence], |row| row.get::<_, String>(0))? {
+                *self.codes.entry(code?).or_default() -= 1;
+            }
+        }
+        *self.cases.entry(key).or_default() -= 1;
+        Ok(())
+    }
+
+    /// Counts a case.
+    fn put_in(&mut self, folded: &Folded) {
+        let (public, open) = (&folded.public, folded.state.is_open());
+        let suspicion = folded.suspicion.filter(|_| !folded.is_blind());
+        let standing = match (open, folded.closed()) {
+            (true, _) => OPEN,
+            (false, Some(_)) => 2,
+            (false, None) => 0,
+        };
+        let key = (
+            standing,
+            folded.kind as u8,
+            public.is_bad(),
+            folded.state.escalated_by.is_some(),
+            suspicion.map_or(-1, |suspicion| suspicion as i8),
+            public.channel as u8,
+            public.stars,
+            public.department.to_string(),
+            public.district.as_deref().unwrap_or_default().to_owned(),
+        );
+        *self.cases.entry(key).or_default() += 1;
+        if open && !folded.is_blind() {
+            let mut codes: Vec<&str> = folded.reasons.iter().map(|reason| reason.code.as_str()).collect();
+            codes.sort_unstable();
+            codes.dedup();
+            for code in codes {
+                *self.codes.entry(code.to_owned()).or_default() += 1;
+            }
+        }
+    }
+
+    fn flush(self, db: &Connection) -> Result<(), ProjectionError> {
+        let mut add = db.prepare_cached(
+            "INSERT INTO counter VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)
+             ON CONFLICT DO UPDATE SET n = n + excluded.n",
+        )?;
+        let changed = self.cases.iter().filter(|(_, change)| **change != 0);
+        let mut shrunk = false;
+        for ((standing, kind, bad, escalated, suspicion, channel, stars, department, district), change) in
+            changed
+        {
+            shrunk |= *change < 0;
+            add.execute(params![
+                standing, kind, bad, escalated, suspicion, channel, stars, department, district, change
+            ])?;
+        }
+        let mut add = db.prepare_cached(
+            "INSERT INTO code_counter VALUES (?1, ?2) ON CONFLICT DO UPDATE SET open = open + excluded.open",
+        )?;
+        for (code, change) in self.codes.iter().filter(|(_, change)| **change != 0) {
+            add.execute(params![code, change])?;
+        }
+        if shrunk {
+            db.prepare_cached("DELETE FROM counter WHERE n = 0")?.execute([])?;
+        }
+        db.prepare_cached("DELETE FROM code_counter WHERE open = 0")?.execute([])?;
+        Ok(())
+    }
+}
