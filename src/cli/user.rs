@@ -41,9 +41,9 @@ enum Action {
         #[arg(long, default_value = "", value_name = "TEXT", hide_default_value = true)]
         display: String,
         #[command(flatten)]
-        workplace: Workplace,
+        workplace: Place,
         #[command(flatten)]
-        scope: Scope,
+        scope: Seen,
         /// Reads the first password from the first line of standard input and prints none.
         #[arg(long)]
         password_stdin: bool,
@@ -82,7 +82,7 @@ enum Action {
         data: PathBuf,
     },
     /// Replaces which cases a person sees.
-    #[command(group = clap::ArgGroup::new("seen").required(true).multiple(true)
+    #[command(group = clap::ArgGroup::new("what is seen").required(true).multiple(true)
         .args(["all", "scope_departments", "scope_districts"]))]
     Scope {
         /// Login name.
@@ -91,13 +91,13 @@ enum Action {
         #[arg(long, value_name = "DIR")]
         data: PathBuf,
         #[command(flatten)]
-        scope: Scope,
+        scope: Seen,
         /// All departments and districts.
         #[arg(long, conflicts_with_all = ["scope_departments", "scope_districts"])]
         all: bool,
     },
     /// Replaces where a person works, on which recusal rests.
-    #[command(group = clap::ArgGroup::new("place").required(true).multiple(true)
+    #[command(group = clap::ArgGroup::new("where").required(true).multiple(true)
         .args(["none", "department", "district"]))]
     Workplace {
         /// Login name.
@@ -106,7 +106,7 @@ enum Action {
         #[arg(long, value_name = "DIR")]
         data: PathBuf,
         #[command(flatten)]
-        workplace: Workplace,
+        workplace: Place,
         /// In no department or district that is rated.
         #[arg(long, conflicts_with_all = ["department", "district"])]
         none: bool,
@@ -114,7 +114,7 @@ enum Action {
 }
 
 #[derive(Debug, Args)]
-struct Workplace {
+struct Place {
     /// Code of the department that the person works in, as ratings carry it.
     #[arg(long, value_name = "CODE")]
     department: Option<String>,
@@ -124,7 +124,7 @@ struct Workplace {
 }
 
 #[derive(Debug, Args)]
-struct Scope {
+struct Seen {
     /// A department whose cases the person sees; may be given up to 200 times.
     #[arg(long = "scope-department", value_name = "CODE")]
     scope_departments: Vec<String>,
