@@ -11,6 +11,7 @@
 pub mod account;
 pub mod password;
 pub mod recusal;
+mod saved;
 pub mod session;
 pub mod throttle;
 mod token;
@@ -27,6 +28,7 @@ use rusqlite::Connection;
 pub use account::{Account, AccountError, AccountRole, NewAccount, SetBy};
 pub use password::PasswordRefusal;
 pub use recusal::{Recusal, Target, may_decide, may_see};
+pub use saved::{SAVED_MAX, SAVED_NAME_CHARS_MAX, SavedView};
 pub use session::{Session, SessionLimits};
 pub use throttle::{Throttle, ThrottleLimits};
 pub use token::{LABEL_CHARS_MAX, Role, TOKEN_BYTES, TOKENS_MAX, TokenRecord};
@@ -109,7 +111,7 @@ impl Access {
         connection.busy_timeout(BUSY_TIMEOUT)?;
         connection.pragma_update(None, "journal_mode", "WAL")?;
         connection.pragma_update(None, "synchronous", "FULL")?;
-        for schema in [token::SCHEMA, account::SCHEMA, session::SCHEMA, view::SCHEMA] {
+        for schema in [token::SCHEMA, account::SCHEMA, session::SCHEMA, view::SCHEMA, saved::SCHEMA] {
             connection.execute_batch(schema)?;
         }
         let sessions = session::Sessions::new(session::signing_key(&connection)?);

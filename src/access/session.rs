@@ -251,6 +251,14 @@ impl Access {
         self.find_session_at(cookie, now())
     }
 
+    /// Whether a cookie's session is in force. Does not count as a use of it: what a page asks by itself must
+    /// not keep a session open that nobody uses.
+    pub fn is_in_force(&self, cookie: &str) -> bool {
+        let Some(hash) = self.sessions.hash_of(cookie) else { return false };
+        let Some(kept) = self.sessions.by_hash.get(&hash) else { return false };
+        self.holder(&kept, now()).is_some()
+    }
+
     fn find_session_at(&self, cookie: &str, now: Instant) -> Option<Session> {
         let hash = self.sessions.hash_of(cookie)?;
         let kept = self.sessions.by_hash.get(&hash)?;

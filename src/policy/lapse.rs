@@ -41,6 +41,13 @@ pub struct Held {
     pub extended: bool,
 }
 
+impl Held {
+    /// The first of the two people who want to extend it.
+    pub fn asked_by(&self) -> Option<&str> {
+        self.asked_by.as_deref()
+    }
+}
+
 /// What became of a request to extend a hold.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Extension {

@@ -52,7 +52,7 @@ impl ReviewDesk {
         options: DeskOptions,
     ) -> Result<(Arc<Self>, Receiver<()>), ProjectionError> {
         let projection = Projection::open(directory)?;
-        let position = Mutex::new(projection.position());
+        let position = Mutex::new(projection.position()?);
         let traces = Mutex::new(Traces::new(options.traced_ratings));
         let (wake, woken) = sync_channel(1);
         let desk = Self {

@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex, RwLock};
 use std::thread::{self, JoinHandle};
 
 use super::commit::Committer;
+use super::desk::{self, ReviewDesk};
 use super::figures::Figures;
 use super::known::KnownRatings;
 use super::latency::Latencies;
@@ -26,6 +27,7 @@ use crate::features::reference::ReferenceErrors;
 use crate::log::{self, EmbeddedLog, Log, LogError, LogOptions};
 use crate::models::ModelError;
 use crate::pseudonym::{KeyError, Keyring};
+use crate::review::projection::ProjectionError;
 use crate::rules::SourceError;
 use crate::scoring::{Preparer, Ruling, RulingError};
 use crate::time::MINUTE_MS;
@@ -96,7 +98,7 @@ macro_rules! from {
 
 from!(
     KeyError => Key, ModelError => Model, SourceError => Source, RulingError => Rules, ReferenceErrors => Reference,
-    LogError => Log, VaultError => Vault,
+    LogError => Log, VaultError => Vault, ProjectionError => Desk,
     std::io::Error => Output,
 );
 

@@ -9,7 +9,6 @@ use crate::log::Entry;
 use crate::log::entry::RatingEntry;
 use crate::policy::Held;
 use crate::review::CaseState;
-use crate::rules;
 use crate::verdict::Reason;
 
 use super::worker::Submission;
@@ -28,13 +27,15 @@ pub struct CaseFile {
     pub held: Option<Held>,
 }
 
-/// A value that was seen when a rating was scored, in words.
+/// A value that was seen when a rating was scored.
 #[derive(Clone, Debug, PartialEq)]
 pub struct SeenValue {
     /// The feature.
     pub name: String,
-    /// What it means, in Chinese and in English, with the value filled in.
-    pub text: (String, String),
+    /// What it means, in Chinese and in English.
+    pub meaning: (String, String),
+    /// The value, with its unit.
+    pub value: String,
 }
 
 impl Service {
@@ -99,10 +100,20 @@ impl Service {
         Ok(catalogue
             .iter()
             .take_while(|(id, _)| id.index() < rating.features.len())
-            .filter(|(_, feature)| values.contains_key(&feature.name))
-            .map(|(id, feature)| SeenValue {
-                name: feature.name.clone(),
-                text: rules::value_sentence(id, &rating.features, catalogue),
+            .filter_map(|(_, feature)| {
+                let value = match values.get(&feature.name)? {
+                    Value::String(name) => name.clone(),
+                    Value::Number(number) => match number.as_f64() {
+                        Some(number) if number.fract() != 0.0 => format!("{number:.3}"),
+                        _ => number.to_string(),
+                    },
+                    other => other.to_string(),
+                };
+                Some(SeenValue {
+                    name: feature.name.clone(),
+                    meaning: (feature.meaning.zh.clone(), feature.meaning.en.clone()),
+                    value: if feature.unit.is_empty() { value } else { format!("{value} {}", feature.unit) },
+                })
             })
             .collect())
     }

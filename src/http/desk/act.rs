@@ -11,7 +11,7 @@ use super::Desk;
 use super::forms::{Fields, Signed};
 use super::pages::{Notice, Problem, Undo, problem};
 use super::visit::{Visitor, refusal, see_other, target};
-use super::words::{Text, outcome as outcome_name, text};
+use super::words::{Text, name_of, text};
 use crate::access::may_decide;
 use crate::log::entry::Act;
 use crate::review::{Effect, Refusal};
@@ -180,7 +180,7 @@ fn what(act: Act, count: usize) -> Text {
         Act::Claim { .. } => text(format!("已领取 {count} 条"), format!("{count} claimed")),
         Act::Release => text(format!("已放回 {count} 条"), format!("{count} released")),
         Act::Decide(outcome) => {
-            let name = outcome_name(outcome).name;
+            let name = name_of(outcome).name;
             text(format!("已决定 {count} 条：{}", name.zh), format!("{count} decided: {}", name.en))
         }
         Act::Escalate => text("已上报，由他人决定", "Escalated; somebody else decides"),

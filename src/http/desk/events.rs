@@ -18,7 +18,7 @@ use super::pages::{Problem, problem};
 use super::queue::scope_of;
 use super::visit::Visitor;
 use super::words::text;
-use crate::review::projection::Counts;
+use crate::review::projection::{Counts, Viewer};
 
 /// How often a page may be told something. People do not read faster.
 const EVERY: Duration = Duration::from_secs(2);
@@ -66,7 +66,7 @@ pub async fn stream(State(desk): State<Arc<Desk>>, visitor: Visitor) -> Response
                 .read(move |desk| {
                     let projection = desk.review.projection();
                     let changed = projection.changed_since(from, CHANGED_MAX)?;
-                    let counts = projection.counts(&scope_of(&account), &account.name, now)?;
+                    let counts = projection.counts(&scope_of(&account), Viewer { name: &account.name, now })?;
                     Ok::<_, crate::review::projection::ProjectionError>(News { counts, head, changed })
                 })
                 .await;

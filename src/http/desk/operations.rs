@@ -12,7 +12,7 @@ use serde::Serialize;
 use super::Desk;
 use super::pages::{PageResult, Problem, respond};
 use super::visit::Visitor;
-use super::words::{Named, suspicion};
+use super::words::{Named, name_of};
 use crate::http::backend::Backend;
 use crate::service::MINUTES_KEPT;
 use crate::time::{Instant, MINUTE_MS};
@@ -125,7 +125,7 @@ fn content(desk: &Desk) -> Result<Content, Problem> {
     let count = |kind: Suspicion| holds.get(kind.name()).copied().unwrap_or(0);
     let waits = live.pending_bad + live.pending_good > 0;
     Ok(Content {
-        holds: Suspicion::ALL.iter().map(|&kind| Holds { kind: suspicion(kind), n: count(kind) }).collect(),
+        holds: Suspicion::ALL.iter().map(|&kind| Holds { kind: name_of(kind), n: count(kind) }).collect(),
         rates: rates(desk),
         incidents: Vec::new(),
         alerts: Vec::new(),

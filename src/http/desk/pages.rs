@@ -8,7 +8,7 @@ use axum::http::header::{
     CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, REFERRER_POLICY, X_FRAME_OPTIONS,
 };
 use axum::http::{HeaderName, HeaderValue, Response, StatusCode};
-use minijinja::value::Value;
+use minijinja::value::{Serde, Value};
 use serde::Serialize;
 use tracing::error;
 
@@ -250,7 +250,7 @@ impl Desk {
             content,
         };
         self.templates
-            .render(&format!("{page}.html"), Value::from_serialize(&frame))
+            .render(&format!("{page}.html"), Value::from(Serde(&frame)))
             .map(html)
             .map_err(|error| Problem::failed("rendering", &format!("{error:#}")))
     }

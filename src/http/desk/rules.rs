@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use super::Desk;
 use super::pages::{PageResult, Problem, is_for, respond};
 use super::visit::Visitor;
-use super::words::{Named, Text, decision, named, suspicion, text};
+use super::words::{Named, Text, both, name_of, named, text};
 use crate::review::projection::RuleOutcomes;
 use crate::rules::{Action, State as RuleState};
 use crate::wire::Decision;
@@ -105,13 +105,13 @@ fn content(desk: &Desk, sort: String) -> Result<Content, Problem> {
             family: rule.family.map_or_else(String::new, |family| family.name().to_owned()),
             weight: (rule.action == Action::Weigh).then_some(rule.weight),
             then: match rule.action {
-                Action::Reject => Some(decision(Decision::Reject)),
-                Action::Hold => Some(decision(Decision::Hold)),
+                Action::Reject => Some(name_of(Decision::Reject)),
+                Action::Hold => Some(name_of(Decision::Hold)),
                 Action::Allow => Some(named("allow", "豁免其他规则", "mutes others")),
                 Action::Weigh => None,
             },
-            suspect: rule.suspect.map(suspicion),
-            why: text(&rule.why.zh, &rule.why.en),
+            suspect: rule.suspect.map(name_of),
+            why: both(&rule.why),
             when: rule.when.clone(),
             owner: rule.owner.clone(),
             outcomes: outcomes.get(&rule.id).cloned().unwrap_or_default(),

@@ -2,12 +2,11 @@
 
 use serde::Serialize;
 
+use crate::catalogue::Bilingual;
 use crate::date::UtcOffset;
-use crate::log::entry::{Act, CallbackResult};
-use crate::time::Instant;
-use crate::wire::{
-    CaseMatch, Channel, Decision, Origin, ReasonSource, ReviewOutcome, Stage, Suspicion,
-};
+use crate::review::projection;
+use crate::time::{Instant, MINUTE_MS};
+use crate::wire::{Aspect, CaseMatch, Origin};
 
 /// A text in both languages.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
@@ -44,53 +43,20 @@ pub fn named(value: impl Into<String>, zh: &str, en: &str) -> Named {
     Named { value: value.into(), name: text(zh, en) }
 }
 
-/// What is decided about a rating.
-pub fn decision(decision: Decision) -> Named {
-    let (zh, en) = match decision {
-        Decision::Admit => ("计入", "Admitted"),
-        Decision::Hold => ("暂缓", "Held"),
-        Decision::Reject => ("不计入", "Left out"),
-    };
-    named(decision.name(), zh, en)
+impl From<projection::Named> for Named {
+    fn from(projection::Named { value, zh, en }: projection::Named) -> Self {
+        named(value, zh, en)
+    }
 }
 
-/// What a rating is suspected of.
-pub fn suspicion(suspicion: Suspicion) -> Named {
-    let (zh, en) = match suspicion {
-        Suspicion::PaddedPraise => ("刷好评", "padded praise"),
-        Suspicion::MaliciousReview => ("恶意差评", "malicious review"),
-        Suspicion::Automation => ("自动提交", "automation"),
-        Suspicion::Duplicate => ("重复评价", "duplicate"),
-    };
-    named(suspicion.name(), zh, en)
+/// The name of a value that the projection knows too.
+pub fn name_of(value: impl Into<projection::Named>) -> Named {
+    Named::from(value.into())
 }
 
-/// Where a rating was given.
-pub fn channel(channel: Channel) -> Named {
-    let (zh, en) = match channel {
-        Channel::HallWindow => ("大厅窗口", "hall window"),
-        Channel::Portal => ("政务网", "portal"),
-        Channel::MobileApp => ("手机端", "mobile app"),
-        Channel::Hotline => ("12345 热线", "12345 hotline"),
-        Channel::Kiosk => ("自助机", "kiosk"),
-        Channel::DepartmentSite => ("部门网站", "department site"),
-        Channel::Other => ("其他", "other"),
-    };
-    named(channel.name(), zh, en)
-}
-
-/// The stage of the service event.
-pub fn stage(stage: Stage) -> Named {
-    let (zh, en) = match stage {
-        Stage::Consult => ("咨询", "consult"),
-        Stage::Apply => ("申请", "apply"),
-        Stage::Accept => ("受理", "accept"),
-        Stage::Process => ("办理", "process"),
-        Stage::Complete => ("办结", "complete"),
-        Stage::Collect => ("取件", "collect"),
-        Stage::Revisit => ("回访", "revisit"),
-    };
-    named(stage.name(), zh, en)
+/// A text as the catalogue has it.
+pub fn both(text: &Bilingual) -> Text {
+    Text { zh: text.zh.clone(), en: text.en.clone() }
 }
 
 /// Who chose the stars.
@@ -106,61 +72,21 @@ pub fn origin(origin: Origin) -> Named {
 pub fn case_match(case_match: CaseMatch) -> Named {
     let (zh, en) = match case_match {
         CaseMatch::Matched => ("已核对", "found in the business system"),
-        CaseMatch::Unmatched => ("系统中没有", "not in the business system"),
+        CaseMatch::Unmatched => ("业务系统查无此件", "not in the business system"),
         CaseMatch::Unchecked => ("未核对", "not checked"),
     };
     named(case_match.name(), zh, en)
 }
 
-/// Where a reason comes from.
-pub fn source(source: ReasonSource) -> Named {
-    let (zh, en) = match source {
-        ReasonSource::Rule => ("规则", "rule"),
-        ReasonSource::Model => ("模型", "model"),
-        ReasonSource::Policy => ("政策", "policy"),
-        ReasonSource::Reviewer => ("复核", "review"),
-    };
-    named(source.name(), zh, en)
-}
-
-/// What a reviewer decided.
-pub fn outcome(outcome: ReviewOutcome) -> Named {
-    let (zh, en) = match outcome {
-        ReviewOutcome::Clear => ("予以计入", "Cleared"),
-        ReviewOutcome::Confirm => ("确认异常", "Confirmed"),
-        ReviewOutcome::Mistaken => ("误评", "Mistaken"),
-    };
-    named(outcome.name(), zh, en)
-}
-
-/// What a call back found.
-pub fn callback(result: CallbackResult) -> Named {
-    match result {
-        CallbackResult::NotReached => named("not-reached", "未接通", "not reached"),
-        CallbackResult::Confirms => named("confirms", "评价人确认", "the rater confirms it"),
-        CallbackResult::Denies => named("denies", "评价人否认", "the rater denies it"),
-        CallbackResult::Unclear => named("unclear", "已接通，说不清", "reached, unclear"),
-    }
-}
-
-/// What somebody did about a case.
-pub fn act(act: Act) -> Text {
-    match act {
-        Act::Claim { .. } => text("领取", "claimed it"),
-        Act::Release => text("放回队列", "released it"),
-        Act::Decide(ReviewOutcome::Clear) => text("决定：予以计入", "decided: clear"),
-        Act::Decide(ReviewOutcome::Confirm) => text("决定：确认异常", "decided: confirm"),
-        Act::Decide(ReviewOutcome::Mistaken) => text("决定：误评", "decided: mistaken"),
-        Act::Escalate => text("上报", "escalated it"),
-        Act::Return => text("退回", "returned it"),
-        Act::Extend => text("申请延长暂缓", "asked to extend the hold"),
-        Act::Undo => text("撤销决定", "took the decision back"),
-        Act::AskCallback => text("请求回访", "asked for a call back"),
-        Act::Callback(result) => {
-            let name = callback(result).name;
-            text(format!("回访结果：{}", name.zh), format!("call back: {}", name.en))
-        }
-        Act::Appeal => text("申诉", "appealed"),
+/// An aspect that was rated besides the stars.
+pub fn aspect(aspect: Aspect) -> Text {
+    match aspect {
+        Aspect::MatterManagement => text("事项管理", "matter management"),
+        Aspect::Procedure => text("办事程序", "procedure"),
+        Aspect::Efficiency => text("办事效率", "efficiency"),
+        Aspect::Competence => text("业务能力", "competence"),
+        Aspect::Attitude => text("服务态度", "attitude"),
+        Aspect::Convenience => text("便民程度", "convenience"),
     }
 }
 
@@ -169,9 +95,16 @@ pub fn when(rfc3339: &str) -> String {
     rfc3339.get(5..16).map_or_else(|| rfc3339.to_owned(), |short| short.replace('T', " "))
 }
 
-/// A moment as it goes to templates: RFC 3339 in the reporting time zone.
+/// A moment as it goes to templates: RFC 3339 in the reporting time zone, to the second.
 pub fn moment(at: Instant, offset: UtcOffset) -> String {
-    at.to_rfc3339_in(offset)
+    let minutes = i64::from(offset.minutes());
+    let local = Instant(at.ms() + minutes * MINUTE_MS).to_string();
+    let sign = if minutes < 0 { '-' } else { '+' };
+    let (hours, rest) = (minutes.abs() / 60, minutes.abs() % 60);
+    match local.get(..19) {
+        Some(second) => format!("{second}{sign}{hours:02}:{rest:02}"),
+        None => local,
+    }
 }
 
 /// `0.1234` as `12.3%`.
@@ -217,6 +150,13 @@ mod tests {
         ] {
             assert_eq!((span(seconds, true).as_str(), span(seconds, false).as_str()), (zh, en));
         }
+    }
+
+    #[test]
+    fn a_moment_is_told_in_the_reporting_time_zone() {
+        let at = Instant::parse_rfc3339("2026-11-27T20:30:00Z").unwrap();
+        assert_eq!(moment(at, UtcOffset::CHINA), "2026-11-28T04:30:00+08:00");
+        assert_eq!(moment(at, UtcOffset::from_minutes(-90).unwrap()), "2026-11-27T19:00:00-01:30");
     }
 
     #[test]

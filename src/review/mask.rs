@@ -1,0 +1,3 @@
+//! temporary
+/// t
+pub fn masked(c: &str) -> String { c.to_owned() }
