@@ -6,9 +6,7 @@
 
 pub mod case;
 pub mod projection;
-pub mod mask;
 pub mod reasons;
-pub mod traces;
 mod refusal;
 
 pub use case::{CaseState, Effect, ReviewTimes};

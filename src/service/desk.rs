@@ -108,11 +108,7 @@ impl ReviewDesk {
         let mut position = lock(&self.position);
         while *position < sequence {
             let Some(left) = deadline.checked_duration_since(Moment::now()) else { return };
-            position = self
-                .moved
-                .wait_timeout(position, left)
-                .unwrap_or_else(PoisonError::into_inner)
-                .0;
+            position = self.moved.wait_timeout(position, left).unwrap_or_else(PoisonError::into_inner).0;
         }
     }
 

@@ -162,10 +162,11 @@ impl Service {
             engine.set_references(Arc::clone(tables));
         }
 
-        let (desk, woken) = match options.desk.map(|desk| ReviewDesk::open(&options.data, desk)).transpose()? {
-            Some((desk, woken)) => (Some(desk), Some(woken)),
-            None => (None, None),
-        };
+        let (desk, woken) =
+            match options.desk.map(|desk| ReviewDesk::open(&options.data, desk)).transpose()? {
+                Some((desk, woken)) => (Some(desk), Some(woken)),
+                None => (None, None),
+            };
         let limits = options.intake;
         let head = log.head().next_sequence;
         let shared = Arc::new(Shared {

@@ -96,10 +96,7 @@ impl Desk {
     }
 
     fn times(&self) -> ReviewTimes {
-        ReviewTimes {
-            claim_minutes: self.settings.claim_minutes,
-            undo_minutes: self.settings.undo_minutes,
-        }
+        ReviewTimes { claim_minutes: self.settings.claim_minutes, undo_minutes: self.settings.undo_minutes }
     }
 }
 

@@ -20,7 +20,6 @@ mod read;
 mod rows;
 mod schema;
 mod work;
-mod temp;
 mod write;
 
 use std::fs;
@@ -42,7 +41,6 @@ pub use fold::{CaseKind, ClosedBy};
 pub use named::{Named, WHAT, what_text};
 pub use queue::{Age, Counts, PAGE_MAX, QueueFilter, QueueOptions, QueuePage, Scope, Sort, TOTAL_MAX, Tab};
 pub use rows::{CampaignRef, CaseRow, ClaimRow, FirstRow, TopReason, Viewer};
-pub use temp::RuleOutcomes;
 pub use write::Applied;
 
 /// Name of the database in the data directory.

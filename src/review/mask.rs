@@ -1,3 +1,0 @@
-//! temporary
-/// t
-pub fn masked(c: &str) -> String { c.to_owned() }
