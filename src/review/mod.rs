@@ -5,9 +5,12 @@
 //! of the log that can be deleted at any time.
 
 pub mod case;
+pub mod mask;
+pub mod picture;
 pub mod projection;
 pub mod reasons;
 mod refusal;
+pub mod traces;
 
 pub use case::{CaseState, Effect, ReviewTimes};
 pub use refusal::Refusal;
