@@ -383,6 +383,11 @@ pub fn short(pseudonym: &Pseudonym) -> String {
     format!("{a:02x}{b:02x}·{c:02x}{d:02x}")
 }
 
+/// A whole pseudonym, for those who compare files.
+pub fn whole(pseudonym: &Pseudonym) -> String {
+    format!("{:032x}", u128::from_be_bytes(pseudonym.0))
+}
+
 /// The comment, masked, for whoever decides; that it was looked at is written down first.
 fn comment(desk: &Desk, visitor: &Visitor, file: &CaseFile) -> Result<Comment, Problem> {
     let o = &file.rating.observation;

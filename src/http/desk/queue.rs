@@ -8,6 +8,7 @@ use axum::http::{Response, StatusCode};
 use serde::{Deserialize, Serialize};
 
 use super::Desk;
+use super::campaign::{Listed, listed};
 use super::forms::{Signed, encoded};
 use super::pages::{Notice, PageResult, Problem, is_for, respond};
 use super::rows::{Choice, Row, all, choices};
@@ -49,7 +50,7 @@ struct Content {
     filters: Filters,
     options: Options,
     views: Vec<View>,
-    campaigns: Vec<u8>,
+    campaigns: Vec<Listed>,
     campaigns_more: u64,
     rows: Vec<Row>,
     total: u64,
@@ -191,7 +192,7 @@ fn content(desk: &Desk, visitor: &Visitor, mut filters: Filters) -> Result<Conte
     let viewer = Viewer { name: &account.name, now };
     let counts = projection.counts(&filter.scope, viewer).map_err(failed)?;
     let (campaigns, campaigns_more) = match after {
-        None if filter.tab != Tab::Decided => (Vec::new(), CAMPAIGNS as u64 * 0),
+        None if filter.tab != Tab::Decided => listed(desk, &filter, CAMPAIGNS)?,
         _ => (Vec::new(), 0),
     };
     let names =

@@ -60,6 +60,14 @@ impl Projection {
         self.read(|db| rows::by_sequence(db, sequence, viewer))
     }
 
+    /// Whether the rating with this sequence is or was a case.
+    ///
+    /// # Errors
+    /// The database cannot be read.
+    pub fn is_case(&self, sequence: u64) -> Result<bool, ProjectionError> {
+        self.read(|db| rows::is_case(db, sequence))
+    }
+
     /// The rating that has this reference to appeal with: its sequence and its id.
     ///
     /// # Errors
