@@ -6,7 +6,7 @@ use std::sync::Arc;
 use zhenping::date::UtcOffset;
 use zhenping::features::state::StateLimits;
 use zhenping::incidents::{Alert, Incident, Incidents, Limits};
-use zhenping::lab::simulate::{City, Params, Simulated};
+use zhenping::lab::simulate::{City, Params, Simulated, Truth};
 use zhenping::pseudonym::Keyring;
 use zhenping::rules::shipped;
 use zhenping::scoring::{Desk, Engine, Observed, Prepared, Preparer, Ruling, judge};
@@ -33,8 +33,8 @@ struct Told {
     ratings: u64,
     announced: Vec<Announced>,
     alerts: Vec<Alert>,
-    /// Campaigns of bad ratings by scenario and number: ratings, and those within an incident.
-    campaigns: BTreeMap<(&'static str, Option<u32>), [u32; 2]>,
+    /// Occasions and campaigns with bad ratings: those ratings, and those that an incident was announced for.
+    campaigns: BTreeMap<(&'static str, u64), [u32; 2]>,
 }
 
 /// Takes a city's ratings through scoring by the shipped rules, and tells what is announced.
@@ -44,8 +44,8 @@ fn announce(params: Params) -> Told {
     let mut engine = Engine::new(Arc::clone(&ruling), StateLimits::default(), UtcOffset::CHINA);
     let (mut incidents, mut desk) = (Incidents::new(Limits::default()), Desk::default());
     let (mut told, mut city) = (Told::default(), City::new(params).unwrap());
-    // Department, window, event time and scenario of the bad ratings.
-    let mut bad: Vec<(String, Option<String>, i64, &'static str)> = Vec::new();
+    // Department, window, event time and truth of the bad ratings.
+    let mut bad: Vec<(String, Option<String>, i64, Truth)> = Vec::new();
     let mut line = Vec::new();
     loop {
         let batch: Vec<Simulated> = city.by_ref().take(BATCH).collect();
@@ -73,17 +73,24 @@ fn announce(params: Params) -> Told {
             if o.is_bad() {
                 let (department, window) = (o.service.department.to_string(), o.service.window.as_ref());
                 let at = o.submitted_at.ms();
-                bad.push((department, window.map(ToString::to_string), at, simulated.truth().scenario));
+                let truth = simulated.truth();
+                bad.push((department, window.map(ToString::to_string), at, truth));
+                if let Some(campaign) = truth.campaign {
+                    told.campaigns.entry((truth.scenario, campaign)).or_default()[0] += 1;
+                }
             }
             let Some(opened) = opened else { continue };
             told.alerts.extend(opened.alerts);
             if let Some(incident) = opened.incident {
                 let mut scenarios = BTreeMap::new();
-                for (department, window, at, scenario) in bad.iter().rev().take(2_000) {
-                    let here = *department == *incident.department
+                for (department, window, at, truth) in bad.iter().rev().take(2_000) {
+                    let here = (incident.department.is_empty() || *department == *incident.department)
                         && (incident.window.is_none() || window.as_deref() == incident.window.as_deref());
                     if here && *at >= incident.since.ms() {
-                        *scenarios.entry(*scenario).or_default() += 1;
+                        *scenarios.entry(truth.scenario).or_default() += 1;
+                        if let Some(campaign) = truth.campaign {
+                            told.campaigns.entry((truth.scenario, campaign)).or_default()[1] += 1;
+                        }
                     }
                 }
                 told.announced.push(Announced { incident, scenarios });
@@ -95,13 +102,33 @@ fn announce(params: Params) -> Told {
 #[test]
 #[ignore = "prints figures for the documentation; a minute"]
 fn figures() {
-    for (seed, per_day) in [(1, 20_000), (2, 20_000), (3, 20_000), (4, 60_000)] {
+    let seeds = std::env::var("SEEDS").unwrap_or_else(|_| "1".to_owned());
+    for seed in seeds.split(',').map(|seed| seed.parse().unwrap()) {
+        let per_day = 20_000;
         let told = announce(Params { seed, per_day, ..Params::default() });
         let right = told.announced.iter().filter(|announced| announced.is_true()).count();
-        println!("seed {seed}, {per_day} a day: {} ratings, {right} of {} incidents true, {} alerts", told.ratings, told.announced.len(), told.alerts.len());
+        println!(
+            "seed {seed}, {per_day} a day: {} ratings, {right} of {} incidents true, {} alerts",
+            told.ratings,
+            told.announced.len(),
+            told.alerts.len()
+        );
         for Announced { incident, scenarios } in &told.announced {
-            println!("  {} {} {:?} {:?} {}", incident.id(), incident.department, incident.window, scenarios, incident.text().en);
+            println!(
+                "  {} {} {:?} {:?} {}",
+                incident.id(),
+                incident.department,
+                incident.window,
+                scenarios,
+                incident.text().en
+            );
             println!("     {:?}", incident.relations);
+        }
+        let crowds = ["outage", "poured_into_outage", "estate_grievance"];
+        for (&(scenario, number), &[ratings, in_incident]) in &told.campaigns {
+            if ratings >= 8 && (crowds.contains(&scenario) || in_incident > 0) {
+                println!("  {scenario} {number}: {ratings} bad ratings, {in_incident} when it was announced");
+            }
         }
         for alert in &told.alerts {
             println!("  {} {} {} {}", alert.id(), alert.department, alert.window, alert.text().en);

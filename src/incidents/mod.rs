@@ -10,7 +10,7 @@
 //!
 //! ```text
 //! rating ─▶ its window's day ───────────────▶ alert, when the day is over
-//!   └ bad ─▶ window, office, department: two hours against what is usual ─▶ unrelated? ─▶ incident
+//!   └ bad ─▶ window, office, department, city: two hours against what is usual ─▶ unrelated? ─▶ incident
 //! ```
 //!
 //! A fold over the log's ratings, in their order and in event time: pure, bounded, without a clock. Nothing in
@@ -27,6 +27,7 @@ mod usual;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
+use compact_str::CompactString;
 use serde::{Deserialize, Serialize};
 
 use crate::catalogue::FeatureVector;
@@ -47,7 +48,7 @@ use shares::Shares;
 use surge::{SLOTS, Target, slot_of};
 use usual::{Everybody, Rhythm, Usual};
 
-/// A surge has at least so many bad ratings within two hours.
+/// A surge has at least so many bad ratings within two hours, those on hold not among them.
 const LEAST_RATINGS: u32 = 8;
 /// So many or more are less probable than this by chance.
 const CHANCE: f64 = 1e-4;
@@ -65,7 +66,7 @@ const MOST_RATERS: usize = 4_096;
 /// Bounds, and where days begin.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Limits {
-    /// Targets of each kind (window, office, department) whose bad ratings are followed. Beyond it those go
+    /// Targets of each kind (window, office, department, the city) whose bad ratings are followed. Beyond it those go
     /// whose last bad rating is longest ago.
     pub targets: usize,
     /// Windows whose make-up is followed. Beyond it those go that were rated longest ago.
@@ -81,7 +82,7 @@ pub struct Limits {
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { targets: 16_384, windows: 32_768, open: 256, recent: 1_024, offset: UtcOffset::CHINA }
+        Self { targets: 8_192, windows: 32_768, open: 256, recent: 1_024, offset: UtcOffset::CHINA }
     }
 }
 
@@ -91,7 +92,11 @@ impl Limits {
         let targets = AgedMap::<Target>::most_bytes(self.targets) + self.targets * Target::MOST_BYTES;
         let incidents =
             self.open * (size_of::<Open>() + MOST_RATERS * 16) + self.recent * size_of::<Incident>();
-        Place::ALL.len() * targets + incidents + Shares::most_bytes(self.windows, self.open, self.recent)
+        // Of the city there is one.
+        (Place::ALL.len() - 1) * targets
+            + Target::MOST_BYTES
+            + incidents
+            + Shares::most_bytes(self.windows, self.open, self.recent)
     }
 }
 
@@ -104,7 +109,8 @@ pub struct Opened {
     pub alerts: Vec<Alert>,
 }
 
-/// What can have an incident, the smallest first.
+/// What can have an incident, the smallest first. A city's departments often have a code in each district, so
+/// that only the whole shows what is down everywhere.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[repr(u8)]
 enum Place {
@@ -112,10 +118,11 @@ enum Place {
     /// The department within its district.
     Office,
     Department,
+    City,
 }
 
 impl Place {
-    const ALL: [Self; 3] = [Self::Window, Self::Office, Self::Department];
+    const ALL: [Self; 4] = [Self::Window, Self::Office, Self::Department, Self::City];
 
     fn key(self, o: &Observation) -> Option<u64> {
         let service = &o.service;
@@ -130,6 +137,7 @@ impl Place {
                 .as_deref()
                 .map(|district| organisation_key(KeyField::Office, &[department, district])),
             Self::Department => Some(organisation_key(KeyField::Department, &[department])),
+            Self::City => Some(organisation_key(KeyField::Everything, &[])),
         }
     }
 }
@@ -185,7 +193,7 @@ pub struct Incidents {
     /// The slot up to which incidents were looked at for their end.
     looked: i64,
     rhythm: Rhythm,
-    targets: [Targets; 3],
+    targets: [Targets; 4],
     /// By the target's key.
     open: BTreeMap<u64, Open>,
     over: VecDeque<Incident>,
@@ -195,15 +203,14 @@ pub struct Incidents {
 impl Incidents {
     /// Nothing yet.
     pub fn new(limits: Limits) -> Self {
-        let targets =
-            || Targets { known: AgedMap::new(limits.targets), everybody: Everybody::default() };
+        let targets = || Targets { known: AgedMap::new(limits.targets), everybody: Everybody::default() };
         Self {
             limits,
             watermark: Watermark::default(),
             began_ms: None,
             looked: 0,
             rhythm: Rhythm::default(),
-            targets: [targets(), targets(), targets()],
+            targets: std::array::from_fn(|_| targets()),
             open: BTreeMap::new(),
             over: VecDeque::new(),
             shares: Shares::new(limits.windows, limits.open, limits.recent),
@@ -284,17 +291,16 @@ impl Incidents {
         decision: Decision,
     ) -> Option<Incident> {
         let keys = Place::ALL.map(|place| place.key(o));
-        let claimed = Place::ALL.into_iter().find(|&place| {
-            keys[place as usize].is_some_and(|key| self.open.contains_key(&key))
-        });
+        let claimed = Place::ALL
+            .into_iter()
+            .find(|&place| keys[place as usize].is_some_and(|key| self.open.contains_key(&key)));
         let timely = slot_of(now_ms) - slot_of(at.ms()) < SLOTS as i64;
         let mut member = Member::new(sequence, at.ms(), o, features, decision != Decision::Admit);
         if let (Some(place), true) = (claimed, timely)
             && let Some(key) = keys[place as usize]
         {
             member = self.join(place, key, member, now_ms);
-            let new_usual =
-                self.open.get(&key).is_some_and(|open| now_ms - open.opened_ms >= LEARNED_MS);
+            let new_usual = self.open.get(&key).is_some_and(|open| now_ms - open.opened_ms >= LEARNED_MS);
             if new_usual {
                 self.learn(&keys, place, at, now_ms);
             }
@@ -340,7 +346,7 @@ impl Incidents {
         target.members.back().filter(|last| last.sequence == member.sequence).cloned().unwrap_or(member)
     }
 
-    fn learn(&mut self, keys: &[Option<u64>; 3], from: Place, at: Instant, now_ms: i64) {
+    fn learn(&mut self, keys: &[Option<u64>; 4], from: Place, at: Instant, now_ms: i64) {
         if usual::is_past(at.ms(), now_ms) {
             return;
         }
@@ -377,13 +383,16 @@ impl Incidents {
             return None;
         }
         let relations = Relations::of(target.members.iter());
+        if place == Place::City && relations.of_one_department() {
+            return None;
+        }
         relations.unrelated().then_some((expected.per_hour, chance, relations))
     }
 
     fn begin(
         &mut self,
         place: Place,
-        keys: &[Option<u64>; 3],
+        keys: &[Option<u64>; 4],
         o: &Observation,
         now_ms: i64,
     ) -> Option<Incident> {
@@ -399,14 +408,18 @@ impl Incidents {
         let at_window = place == Place::Window;
         let incident = Incident {
             sequence: first.sequence,
-            department: service.department.clone(),
-            district: service.district.clone().filter(|_| place != Place::Department),
+            department: if place == Place::City {
+                CompactString::default()
+            } else {
+                service.department.clone()
+            },
+            district: service.district.clone().filter(|_| place <= Place::Office),
             hall: service.hall.clone().filter(|_| at_window),
             window: service.window.clone().filter(|_| at_window),
             since: Instant(target.members.iter().map(|m| m.at_ms).min().unwrap_or(now_ms)),
             until: None,
             // Those that are no longer looked at one by one count too; whose they are is not known.
-            ratings: at_opening.saturating_sub(target.members.len() as u32),
+            ratings: at_opening.saturating_sub(target.members.iter().filter(|m| !m.is_held()).count() as u32),
             raters: 0,
             related: 0,
             held: 0,
@@ -415,8 +428,7 @@ impl Incidents {
             chance,
             relations,
         };
-        let mut open =
-            Open { incident, place, opened_ms: now_ms, last_ms: 0, raters: BTreeSet::new() };
+        let mut open = Open { incident, place, opened_ms: now_ms, last_ms: 0, raters: BTreeSet::new() };
         target.members.iter().for_each(|member| open.take(member, Instant(member.at_ms)));
         let incident = open.incident.clone();
         self.set_apart(place, keys, &target, now_ms);
@@ -431,7 +443,7 @@ impl Incidents {
     }
 
     /// What an incident brings is not usual, and no part of another surge of what the target belongs to.
-    fn set_apart(&mut self, place: Place, keys: &[Option<u64>; 3], surge: &Target, now_ms: i64) {
+    fn set_apart(&mut self, place: Place, keys: &[Option<u64>; 4], surge: &Target, now_ms: i64) {
         for above in Place::ALL.into_iter().filter(|&above| above >= place) {
             let Some(key) = keys[above as usize] else { continue };
             let Targets { known, everybody } = &mut self.targets[above as usize];

@@ -4,6 +4,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::catalogue::FeatureVector;
 use crate::catalogue::builtin as f;
+use crate::features::identity::organisation_key;
+use crate::features::keys::KeyField;
 use crate::observation::Observation;
 
 /// Lanes of two comments that must agree for them to be one text in other words; of 8.
@@ -34,6 +36,7 @@ pub struct Member {
     subnet: u32,
     profile: u32,
     lanes: [u16; 8],
+    department: u32,
     /// `target.dispersion` in 1/254; 255 where it is missing.
     dispersion: u8,
     /// What it shares with others that were kept when it came, or that came since.
@@ -65,6 +68,8 @@ pub struct Relations {
     pub texts: f32,
     /// Distinct subnets likewise.
     pub networks: f32,
+    /// Share of the department that most of them are about.
+    pub largest: f32,
     /// Mean of the feature `target.dispersion`; 1 where fewer than four have it.
     pub dispersion: f32,
 }
@@ -89,6 +94,7 @@ impl Member {
             text: cut(text.map(|text| text.exact.key())),
             subnet: cut(personal(o.network.subnet.map(|id| id.key()))),
             profile: cut(personal(o.device.hardware)),
+            department: (organisation_key(KeyField::Department, &[&o.service.department]) >> 16) as u32,
             lanes: lanes.map(|lane| (lane >> 16) as u16),
             dispersion: dispersion.map_or(255, |share| (share.clamp(0.0, 1.0) * 254.0).round() as u8),
             shared: 0,
@@ -153,6 +159,9 @@ impl Relations {
         };
         let (devices, raters) = (distinct(|m| m.device), distinct(|m| m.rater));
         let (cases, texts, networks) = (distinct(|m| m.case), distinct(|m| m.text), distinct(|m| m.subnet));
+        let mut departments: Vec<u32> = members.clone().map(|member| member.department).collect();
+        departments.sort_unstable();
+        let largest = departments.chunk_by(|a, b| a == b).map(<[u32]>::len).max().unwrap_or(0);
         let known = members.clone().filter(|member| member.dispersion != 255);
         let (sum, with) =
             known.fold((0.0, 0_u32), |(sum, n), member| (sum + f32::from(member.dispersion) / 254.0, n + 1));
@@ -166,8 +175,14 @@ impl Relations {
             cases,
             texts,
             networks,
+            largest: largest as f32 / departments.len().max(1) as f32,
             dispersion: if with < 4 { 1.0 } else { sum / with as f32 },
         }
+    }
+
+    /// Whether half of them or more are about one department.
+    pub fn of_one_department(&self) -> bool {
+        self.largest >= 0.5
     }
 
     /// Whether these are many people who have nothing to do with each other.

@@ -13,7 +13,7 @@ use crate::time::Instant;
 pub struct Incident {
     /// The first rating's place in the log.
     pub sequence: u64,
-    /// Department code.
+    /// Department code; empty where it is about the city as a whole.
     pub department: CompactString,
     /// District code, where it is about the department within its district or about a window of it.
     pub district: Option<CompactString>,
@@ -135,8 +135,12 @@ impl Alert {
     pub fn baseline_text(&self) -> Bilingual {
         let share = percent(self.usual);
         match self.jump {
-            Jump::Defaults => Bilingual::new(&format!("默认评价占 {share}"), &format!("{share} filled in by default")),
-            Jump::FiveStars => Bilingual::new(&format!("五星占 {share}"), &format!("{share} with five stars")),
+            Jump::Defaults => {
+                Bilingual::new(&format!("默认评价占 {share}"), &format!("{share} filled in by default"))
+            }
+            Jump::FiveStars => {
+                Bilingual::new(&format!("五星占 {share}"), &format!("{share} with five stars"))
+            }
         }
     }
 

@@ -178,7 +178,8 @@ impl Shares {
         let key = organisation_key(KeyField::Window, &[&o.service.department, hall, window]);
         let day = offset.day_of(at).number();
         let known = self.windows.len();
-        let fresh = || Window { day, week: week_of(day), first: sequence, from_ms: at.ms(), ..Window::default() };
+        let fresh =
+            || Window { day, week: week_of(day), first: sequence, from_ms: at.ms(), ..Window::default() };
         let window = self.windows.entry(key, fresh);
         let counts = Counts::of(o);
         if day == window.day {

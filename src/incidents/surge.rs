@@ -61,14 +61,15 @@ impl Target {
         self.members.retain(|member| slot_of(member.at_ms) > oldest);
     }
 
-    /// Counts a rating that is no older than the slots; the others meet it.
+    /// Takes in a rating that is no older than the slots; the others meet it. One that is on hold on its own
+    /// evidence is no part of what surges, and so does not count.
     pub fn add(&mut self, mut member: Member) {
         let slot = slot_of(member.at_ms);
         if !(0..SLOTS as i64).contains(&(self.newest - slot)) {
             return;
         }
         let count = &mut self.slots[place(slot)];
-        *count = count.saturating_add(1);
+        *count = count.saturating_add(u16::from(!member.is_held()));
         self.members.iter_mut().for_each(|other| member.meet(other));
         if self.members.len() == MOST_MEMBERS {
             self.members.pop_front();
@@ -76,7 +77,7 @@ impl Target {
         self.members.push_back(member);
     }
 
-    /// Bad ratings within two hours, to the ten minutes.
+    /// Bad ratings within two hours, to the ten minutes, but for those on hold.
     pub fn in_window(&self) -> u32 {
         self.slots.iter().map(|&count| u32::from(count)).sum()
     }

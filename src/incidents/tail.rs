@@ -22,11 +22,9 @@ pub fn surge_tail(count: u32, mean: f64, shape: f64) -> f64 {
     }
     // The odds that one more comes before the rate's own evidence does.
     let more = mean / (mean + shape);
-    let first = exp(
-        lgamma(shape + n) - lgamma(shape) - lgamma(n + 1.0)
-            + shape * log(shape / (mean + shape))
-            + n * log(more),
-    );
+    let first = exp(lgamma(shape + n) - lgamma(shape) - lgamma(n + 1.0)
+        + shape * log(shape / (mean + shape))
+        + n * log(more));
     let ratio = |k: f64| more * (shape + k) / (k + 1.0);
     sum(first, n, ratio)
 }
@@ -142,7 +140,8 @@ mod tests {
 
     #[test]
     fn what_is_not_known_is_no_surge() {
-        for (mean, shape) in [(0.0, 1.0), (f64::NAN, 1.0), (1.0, 0.0), (1.0, f64::NAN), (1.0, f64::INFINITY)] {
+        for (mean, shape) in [(0.0, 1.0), (f64::NAN, 1.0), (1.0, 0.0), (1.0, f64::NAN), (1.0, f64::INFINITY)]
+        {
             assert_eq!(surge_tail(50, mean, shape), 1.0);
         }
         assert!(surge_tail(u32::MAX, 1.0, 1.0) < 1e-9);

@@ -288,7 +288,8 @@ mod tests {
     fn a_target_expects_what_it_used_to_get_at_this_hour() {
         let offset = UtcOffset::CHINA;
         let monday = Day::new(2026, 3, 2).unwrap();
-        let (mut usual, mut all, mut rhythm) = (Usual::since(monday), Everybody::default(), Rhythm::default());
+        let (mut usual, mut all, mut rhythm) =
+            (Usual::since(monday), Everybody::default(), Rhythm::default());
         // Twelve a day, one at each half hour from 9 to 20.
         for day in 0..27 {
             for hour in 9..21 {
