@@ -94,9 +94,8 @@ impl Incident {
     }
 
     /// What is usual, as it reads.
-    pub fn baseline_text(&self) -> Bilingual {
-        let rate = rate(self.baseline);
-        Bilingual::new(&format!("每小时 {rate} 条差评"), &format!("{rate} bad ratings an hour"))
+    pub fn baseline_text(&self) -> String {
+        format!("{}/h", rate(self.baseline))
     }
 
     /// It in one sentence.
@@ -132,16 +131,8 @@ impl Alert {
     }
 
     /// What is usual, as it reads.
-    pub fn baseline_text(&self) -> Bilingual {
-        let share = percent(self.usual);
-        match self.jump {
-            Jump::Defaults => {
-                Bilingual::new(&format!("默认评价占 {share}"), &format!("{share} filled in by default"))
-            }
-            Jump::FiveStars => {
-                Bilingual::new(&format!("五星占 {share}"), &format!("{share} with five stars"))
-            }
-        }
+    pub fn baseline_text(&self) -> String {
+        percent(self.usual)
     }
 
     /// It in one sentence.
