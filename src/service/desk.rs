@@ -182,6 +182,17 @@ pub(super) fn follow(
     })
 }
 
+/// Takes what the log has erased out of the projection too: whatever is of before an instant is read again.
+pub(super) fn forget(shared: &Shared, before: Instant) {
+    let Some(desk) = &shared.desk else { return };
+    let reader = Reader { shared, options: desk.options };
+    match desk.projection.forget(before, &reader) {
+        Ok(0) => {}
+        Ok(cases) => tracing::info!(cases, "what was erased from the log is gone from the desk too"),
+        Err(error) => tracing::warn!(%error, "the desk still has what was erased from the log; tried again tomorrow"),
+    }
+}
+
 /// Folds the next entries; whether there may be more.
 fn step(shared: &Shared, desk: &ReviewDesk, reader: &Reader<'_>) -> Result<bool, ProjectionError> {
     let from = desk.position();
