@@ -4,7 +4,7 @@
 //! Whoever changes a table raises [`VERSION`]: a file of another version is deleted and filled anew.
 
 /// Version of the tables, in `PRAGMA user_version`.
-pub(super) const VERSION: i64 = 1;
+pub(super) const VERSION: i64 = 2;
 
 /// What every sort of open cases is filtered by, behind its sort key: filtering 100,000 open cases reads one index
 /// and no table.
