@@ -4,8 +4,9 @@ use rusqlite::{Connection, Row, params, params_from_iter};
 use serde::Serialize;
 
 use super::error::ProjectionError;
+use super::filter::Conditions;
 use super::named::what_text;
-use super::queue::{Conditions, PAGE_MAX};
+use super::queue::PAGE_MAX;
 use super::rows::rfc3339;
 use crate::catalogue::Bilingual;
 use crate::review::reasons;
