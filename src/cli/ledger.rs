@@ -10,8 +10,8 @@ use serde_json::json;
 
 use super::CommandResult;
 use crate::date::{Day, UtcOffset};
-use crate::review::evidence;
 use crate::log::{self, EmbeddedLog, Erasure, Head, Log, LogOptions, LogReader, Progress, Report};
+use crate::review::evidence;
 
 /// Checks that the figures can follow from the log: recomputes its checksums and its hash chain.
 #[derive(Debug, Args)]
@@ -101,7 +101,11 @@ pub fn run(args: LedgerArgs) -> CommandResult {
                 .map_err(|error| format!("{}: {error}", file.display()))?;
             let members = content["members"].as_array().map_or(0, Vec::len);
             println!("签名有效 Sound: signed with {signed_with}");
-            println!("  {} {}", content["campaign"].as_str().unwrap_or("?"), content["summary"].as_str().unwrap_or(""));
+            println!(
+                "  {} {}",
+                content["campaign"].as_str().unwrap_or("?"),
+                content["summary"].as_str().unwrap_or("")
+            );
             println!("  {}", content["summary_en"].as_str().unwrap_or(""));
             println!(
                 "  {members} ratings; ledger {} at {}; exported {} by {}",

@@ -9,7 +9,7 @@ use std::time::Duration;
 use super::desk;
 use super::intake::lock;
 use super::{Shared, Submission, worker};
-use crate::log::{Erased, Erasure, Log};
+use crate::log::{Erased, Erasure};
 use crate::time::{DAY_MS, Instant};
 use crate::wire::Decision;
 
@@ -70,8 +70,7 @@ fn erase(shared: &Shared, horizon: Instant) {
         Ok(Some(case)) => {
             let state = case.state();
             let decided = case.revisions().last().map(|(_, revision)| revision.at);
-            state.is_open()
-                || (state.decision == Decision::Reject && decided.is_some_and(|at| at >= horizon))
+            state.is_open() || (state.decision == Decision::Reject && decided.is_some_and(|at| at >= horizon))
         }
     };
     match shared.vault.erase_before(horizon, &on_hold) {
@@ -88,9 +87,8 @@ fn erase(shared: &Shared, horizon: Instant) {
 /// Erases the erasable part of records from before the horizon's day, but for those that somebody still has to
 /// decide about.
 fn erase_records(shared: &Shared, horizon: Instant) {
-    let keep = |sequence| {
-        lock(&shared.folds).pending.get(sequence).is_some() || shared.is_open_case(sequence)
-    };
+    let keep =
+        |sequence| lock(&shared.folds).pending.get(sequence).is_some() || shared.is_open_case(sequence);
     let erasure = Erasure { before: shared.offset.day_of(horizon), offset: shared.offset, keep: &keep };
     match shared.log.erase(&erasure) {
         Ok(Erased { records: 0, .. }) => {}
