@@ -100,6 +100,11 @@ impl Service {
         self.shared.evidence.public()
     }
 
+    /// What somebody wrote about a rating; empty if it cannot be opened any more.
+    pub fn open_words(&self, sealed: &str, rating_id: &str) -> String {
+        self.shared.words.open(sealed, rating_id).unwrap_or_default()
+    }
+
     /// The reference to appeal with that belongs to a rating.
     pub fn appeal_reference(&self, rating_id: &str) -> String {
         self.shared.appeals.reference(rating_id)

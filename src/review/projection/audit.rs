@@ -30,7 +30,7 @@ pub struct HistoryRow {
     pub reason: Option<Bilingual>,
     /// Code of the reason; empty where there is none.
     pub reason_code: String,
-    /// What was said; `None` where nothing was, or once it is erased.
+    /// What was said, sealed; `None` where nothing was, or once it is erased.
     pub words: Option<String>,
     /// It came too late, and changed nothing.
     pub void: bool,

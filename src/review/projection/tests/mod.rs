@@ -212,7 +212,7 @@ impl Ledger {
     pub fn force(&mut self, id: &str, by: &str, act: Act, reason: &str, minute: i64) {
         let rating_sequence = self.file(id).unwrap().sequence;
         let words =
-            matches!(act, Act::Decide(_)).then(|| Words { text: format!("words of {by}"), nonce: [0; 16] });
+            matches!(act, Act::Decide(_)).then(|| Words { sealed: format!("words of {by}"), nonce: [0; 16] });
         self.push(Entry::Review(Box::new(ReviewEntry {
             rating_id: id.into(),
             rating_sequence,
