@@ -53,11 +53,14 @@ impl Access {
     pub fn save_view(&self, account: &str, name: &str, query: &str) -> Result<(), AccessError> {
         let chars = name.chars().count();
         if !(1..=SAVED_NAME_CHARS_MAX).contains(&chars) || name.chars().any(char::is_control) {
-            let bound = format!("name: 1 to {SAVED_NAME_CHARS_MAX} characters, none of them control characters");
+            let bound =
+                format!("name: 1 to {SAVED_NAME_CHARS_MAX} characters, none of them control characters");
             return Err(AccessError::Bound(bound));
         }
         if query.len() > QUERY_BYTES_MAX {
-            return Err(AccessError::Bound(format!("query: at most {QUERY_BYTES_MAX} bytes; filter by less")));
+            return Err(AccessError::Bound(format!(
+                "query: at most {QUERY_BYTES_MAX} bytes; filter by less"
+            )));
         }
         let database = self.database();
         let count: i64 = database.connection.query_row(
@@ -66,7 +69,9 @@ impl Access {
             |row| row.get(0),
         )?;
         if count >= SAVED_MAX {
-            return Err(AccessError::Bound(format!("there are {count} views, which is the limit; delete one")));
+            return Err(AccessError::Bound(format!(
+                "there are {count} views, which is the limit; delete one"
+            )));
         }
         database.connection.execute(
             "INSERT INTO saved_view (account, name, query) VALUES (?1, ?2, ?3)

@@ -19,7 +19,7 @@ use tokio::time::MissedTickBehavior;
 
 use super::CommandResult;
 use super::serve::{AnyError, Server, log_to_stderr, runtime};
-use crate::access::{Access, Role};
+use crate::access::{Access, AccountRole, NewAccount, Role, SetBy};
 use crate::config::Config;
 use crate::http::backend::{Answer, Backend};
 use crate::lab::simulate::{City, Params};
@@ -27,7 +27,7 @@ use crate::metrics::Metrics;
 use crate::service::Clock;
 use tally::Tally;
 pub use tally::Truth;
-use view::{Place, View};
+use view::{Place, REVIEWERS, View};
 
 /// The port that is taken if it is free.
 const PORT_PREFERRED: u16 = 8686;
@@ -107,6 +107,7 @@ where
     config.http.page_open = true;
     let access = Arc::new(Access::open(data)?);
     let (token, _) = access.create(Role::Intake, "demonstration", None)?;
+    let password = make_reviewers(&access)?;
     let ratings = simulate(args.seed, args.rate);
     runtime()?.block_on(async {
         let listener = bind_preferred().await?;
@@ -118,7 +119,7 @@ where
         let (stop, stopping) = (Arc::clone(&server.stop), server.app.stopping.clone());
 
         let tally = Arc::new(Tally::default());
-        let place = Place { address, token, directory: data.display().to_string() };
+        let place = Place { address, token, password, directory: data.display().to_string() };
         let mut view = View::new(place, std::io::stdout().is_terminal());
         view.open();
         let traffic = tokio::spawn(drive(Arc::clone(&backend), ratings, Arc::clone(&tally), stopping));
@@ -135,6 +136,27 @@ where
         print!("{}", tally.summary());
         Ok(ExitCode::SUCCESS)
     })
+}
+
+/// Makes the accounts of the demonstration, which share a password; gives that.
+fn make_reviewers(access: &Access) -> Result<String, AnyError> {
+    let mut shared: Option<String> = None;
+    for (name, display) in REVIEWERS {
+        let new = NewAccount {
+            name: name.to_owned(),
+            display: display.to_owned(),
+            role: AccountRole::Reviewer,
+            department: None,
+            district: None,
+            scope_departments: Vec::new(),
+            scope_districts: Vec::new(),
+        };
+        let (_, made) = access.create_account(new, shared.as_deref())?;
+        let password = shared.get_or_insert_with(|| made.map(|made| made.to_string()).unwrap_or_default());
+        // Whoever reads the screen has chosen it, as far as a demonstration goes.
+        access.set_password(name, Some(password), SetBy::Holder)?;
+    }
+    Ok(shared.unwrap_or_default())
 }
 
 /// The preferred port on this machine, or any that is free.

@@ -27,7 +27,8 @@ use crate::date::UtcOffset;
 use crate::features::state::StateLimits;
 use crate::metrics::Metrics;
 use crate::service::{
-    DeskOptions, IntakeLimits, Lot, ModelOrigin, Options, ReferenceOrigin, RulesOrigin, Service, SnapshotPolicy,
+    DeskOptions, IntakeLimits, Lot, ModelOrigin, Options, ReferenceOrigin, RulesOrigin, Service,
+    SnapshotPolicy,
 };
 
 /// What a command gives back: its exit code, or an error to print.

@@ -15,8 +15,8 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 
 use super::CommandResult;
-use crate::access::{Access, Role};
-use crate::config::Config;
+use crate::access::{Access, Role, SessionLimits};
+use crate::config::{self, Config};
 use crate::http::App;
 use crate::http::backend::Backend;
 use crate::http::server;
@@ -87,7 +87,7 @@ where
     config.http.listen = args.listen.unwrap_or(config.http.listen);
     log_to_stderr("warn,zhenping=info");
 
-    let access = Arc::new(Access::open(&data)?);
+    let access = Arc::new(Access::open(&data)?.with_session_limits(session_limits(&config.desk)));
     runtime()?.block_on(async {
         // A port in use is told before the log is opened and replayed.
         let listener = bind(config.http.listen).await?;
@@ -149,6 +149,14 @@ impl<B: Backend> Server<B> {
     }
 }
 
+/// How long sessions of the desk last.
+fn session_limits(desk: &config::Desk) -> SessionLimits {
+    SessionLimits {
+        idle: Duration::from_secs(u64::from(desk.idle_minutes) * 60),
+        absolute: Duration::from_secs(u64::from(desk.session_hours) * 3_600),
+    }
+}
+
 /// The event loop of `serve` and `demo`.
 ///
 /// # Errors
@@ -190,7 +198,7 @@ fn banner<B: Backend>(app: &App<B>, listener: &TcpListener, data: &Path) -> Resu
     println!("真评 Zhenping {}", env!("CARGO_PKG_VERSION"));
     println!("  data     {directory}");
     println!("  address  http://{address}");
-    println!("  page     http://{address}/");
+    println!("  desk     http://{address}/desk/queue");
     println!("  rules    {rules}");
     let records = app.access.list()?;
     let valid = records.iter().filter(|record| record.standing() == "valid").count();
@@ -204,6 +212,11 @@ fn banner<B: Backend>(app: &App<B>, listener: &TcpListener, data: &Path) -> Resu
         }
     } else {
         println!("  tokens   none yet; zhenping token create --role intake --data {directory}");
+    }
+    let accounts = app.access.accounts().iter().filter(|account| account.disabled.is_none()).count();
+    match accounts {
+        0 => println!("  people   none yet; zhenping user add NAME --role reviewer --data {directory}"),
+        _ => println!("  people   {accounts} accounts; zhenping user list --data {directory}"),
     }
     println!("  stop     Ctrl-C or SIGTERM; SIGHUP reads rules, model and reference tables again");
     Ok(())

@@ -2,14 +2,16 @@
 //!
 //! | Call | intake | handling | statistics | operator | nobody |
 //! |---|---|---|---|---|---|
-//! | `POST /v1/ratings`, `…/batch` | yes | | | yes | |
+//! | `POST /v1/ratings`, `…/batch`, `/v1/appeals` | yes | | | yes | |
 //! | `GET /v1/ratings/{id}/verdict`, `/v1/verdicts`, `…/stream` | yes | | | yes | |
-//! | `GET /v1/handling` | | yes | | yes | |
+//! | `GET /v1/handling`, `/v1/callbacks`, `POST /v1/ratings/{id}/evidence` | | yes | | yes | |
 //! | `GET /v1/statistics` | | | yes | yes | if `statistics_open` |
 //! | `POST /v1/rules/reload`, `/v1/reference/reload` | | | | yes | |
 //! | `GET /metrics` | | | | yes | on this machine, if `metrics_open` |
 //! | `GET /live.json` | | | | yes | on this machine, if `page_open` |
-//! | `/`, `/assets/…`, `/openapi.json`, `/healthz`, `/readyz` | yes | yes | yes | yes | yes |
+//! | `/live`, `/assets/…`, `/openapi.json`, `/healthz`, `/readyz` | yes | yes | yes | yes | yes |
+//!
+//! `/desk/…` has people's accounts of its own (`desk`).
 //!
 //! Suspicion and reasons go to intake and operators alone: whoever acts on a complaint, and whoever reads
 //! figures, never learns of them here.

@@ -1,4 +1,4 @@
-//! `/`: a plain live page for whoever runs the service, and the figures that it polls.
+//! `/live`: a plain live page for whoever runs the service, and the figures that it polls.
 //!
 //! The page itself holds no data and needs no token. Everything that it shows comes from `/live.json`,
 //! which does, except in a browser on this machine where `page_open` is set.
@@ -19,7 +19,7 @@ use super::{App, CallResult, Peer, json_response, response_of};
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; \
                       base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
-/// `GET /`.
+/// `GET /live`.
 pub(super) async fn html() -> Response<Body> {
     asset(include_str!("../../assets/page.html"), "text/html; charset=utf-8")
 }

@@ -116,8 +116,7 @@ impl Problem {
 
     /// 409: an appeal or a finding that is not in order now.
     pub fn review_refused(code: &'static str, message: String) -> Self {
-        let mut problem =
-            Self::new(StatusCode::CONFLICT, "review-refused", "Not in order now", message);
+        let mut problem = Self::new(StatusCode::CONFLICT, "review-refused", "Not in order now", message);
         problem.0.code = Some(code.to_owned());
         problem
     }

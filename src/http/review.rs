@@ -95,7 +95,8 @@ async fn take_evidence<B: Backend>(
     };
     let words = checked(words)?;
     let asked = rating_id.clone();
-    let sequence = app.read(move |backend| backend.evidence(&asked, result, &words)).await?.map_err(refused)?;
+    let sequence =
+        app.read(move |backend| backend.evidence(&asked, result, &words)).await?.map_err(refused)?;
     let received = Received { reference: None, rating_id: Some(&rating_id), received: true, sequence };
     Ok(accepted(json(&received)))
 }

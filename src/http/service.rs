@@ -12,8 +12,8 @@ use serde_json::Value;
 use tokio::sync::{oneshot, watch};
 
 use super::backend::{
-    Answer, Backend, BackendError, Live, LiveReason, LiveVerdict, Page, Refusal as RefusedRating, ReviewFailure, StatisticsQuery,
-    StatisticsQueryError,
+    Answer, Backend, BackendError, Live, LiveReason, LiveVerdict, Page, Refusal as RefusedRating,
+    ReviewFailure, StatisticsQuery, StatisticsQueryError,
 };
 use crate::log::Entry;
 use crate::log::entry::{Act, CallbackResult};

@@ -5,11 +5,13 @@
 //! of the log that can be deleted at any time.
 
 pub mod case;
-pub mod projection;
+pub mod evidence;
 pub mod mask;
+pub mod picture;
+pub mod projection;
 pub mod reasons;
-pub mod traces;
 mod refusal;
+pub mod traces;
 
 pub use case::{CaseState, Effect, ReviewTimes};
 pub use refusal::Refusal;

@@ -52,7 +52,7 @@ impl ReviewDesk {
         options: DeskOptions,
     ) -> Result<(Arc<Self>, Receiver<()>), ProjectionError> {
         let projection = Projection::open(directory)?;
-        let position = Mutex::new(projection.position()?);
+        let position = Mutex::new(projection.position());
         let traces = Mutex::new(Traces::new(options.traced_ratings));
         let (wake, woken) = sync_channel(1);
         let desk = Self {
@@ -108,11 +108,7 @@ impl ReviewDesk {
         let mut position = lock(&self.position);
         while *position < sequence {
             let Some(left) = deadline.checked_duration_since(Moment::now()) else { return };
-            position = self
-                .moved
-                .wait_timeout(position, left)
-                .unwrap_or_else(PoisonError::into_inner)
-                .0;
+            position = self.moved.wait_timeout(position, left).unwrap_or_else(PoisonError::into_inner).0;
         }
     }
 
@@ -200,9 +196,13 @@ fn step(shared: &Shared, desk: &ReviewDesk, reader: &Reader<'_>) -> Result<bool,
     {
         let mut traces = desk.traces();
         for (sequence, entry) in &entries {
-            if let Entry::Rating(rating) = entry {
-                traces.push(*sequence, rating);
-                desk.count(rating.outcome.scored_at);
+            match entry {
+                Entry::Rating(rating) => {
+                    traces.push(*sequence, rating);
+                    desk.count(rating.outcome.scored_at);
+                }
+                Entry::Revision(revision) => traces.decide(revision.rating_sequence, revision.decision),
+                _ => {}
             }
         }
     }
@@ -226,6 +226,9 @@ fn remember(shared: &Shared, desk: &ReviewDesk) {
         match entry {
             Ok((sequence, _)) if sequence >= until || desk.stop.load(Ordering::Acquire) => return,
             Ok((sequence, Entry::Rating(rating))) => desk.traces().push(sequence, &rating),
+            Ok((_, Entry::Revision(revision))) => {
+                desk.traces().decide(revision.rating_sequence, revision.decision);
+            }
             Ok(_) => {}
             Err(error) => {
                 tracing::warn!(%error, "the time lines of cases are not whole");

@@ -53,6 +53,7 @@ use crate::log::entry::RatingEntry;
 use crate::log::{Entry, Log};
 use crate::metrics::Metrics;
 use crate::policy::{Calendar, LapsePolicy};
+use crate::review::evidence::EvidenceKey;
 use crate::scoring::{Preparer, Ruling};
 use crate::statistics::{Query, QueryError, Ranking, Report};
 use crate::time::Instant;
@@ -212,6 +213,7 @@ struct Shared {
     folds: Mutex<Folds>,
     figures: Figures,
     appeals: AppealKey,
+    evidence: EvidenceKey,
     lot: Lot,
     head: watch::Sender<u64>,
     recent: Mutex<queries::Recent>,

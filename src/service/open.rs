@@ -27,6 +27,7 @@ use crate::features::reference::ReferenceErrors;
 use crate::log::{self, EmbeddedLog, Log, LogError, LogOptions};
 use crate::models::ModelError;
 use crate::pseudonym::{KeyError, Keyring};
+use crate::review::evidence::EvidenceKey;
 use crate::review::projection::ProjectionError;
 use crate::rules::SourceError;
 use crate::scoring::{Preparer, Ruling, RulingError};
@@ -124,6 +125,7 @@ impl Service {
         });
         let vault = Vault::open(&options.data.join("vault"), &keyring.derive("zhenping vault v1"))?;
         let appeals = AppealKey::new(keyring.derive("zhenping appeal v1"));
+        let evidence = EvidenceKey::new(keyring.derive("zhenping evidence v1"));
 
         let snapshots = Snapshots::new(&options);
         let rebuilt = rebuild(&log, &ruling, &mut options, snapshots.as_ref())?;
@@ -162,10 +164,11 @@ impl Service {
             engine.set_references(Arc::clone(tables));
         }
 
-        let (desk, woken) = match options.desk.map(|desk| ReviewDesk::open(&options.data, desk)).transpose()? {
-            Some((desk, woken)) => (Some(desk), Some(woken)),
-            None => (None, None),
-        };
+        let (desk, woken) =
+            match options.desk.map(|desk| ReviewDesk::open(&options.data, desk)).transpose()? {
+                Some((desk, woken)) => (Some(desk), Some(woken)),
+                None => (None, None),
+            };
         let limits = options.intake;
         let head = log.head().next_sequence;
         let shared = Arc::new(Shared {
@@ -191,6 +194,7 @@ impl Service {
             archive: RwLock::new(archive),
             folds: Mutex::new(folds),
             appeals,
+            evidence,
             lot: options.control,
             head: tokio::sync::watch::Sender::new(head),
             recent: Mutex::new(Recent::default()),

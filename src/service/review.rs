@@ -5,8 +5,9 @@ use serde_json::{Map, Value};
 use super::commit::{ReviewRequest, Reviewed};
 use super::{Service, ServiceError, Shared, lock, render, worker};
 use crate::catalogue::FeatureVector;
-use crate::log::Entry;
 use crate::log::entry::RatingEntry;
+use crate::log::record::Record;
+use crate::log::{Digest, Entry, Log, LogError};
 use crate::policy::Held;
 use crate::review::CaseState;
 use crate::verdict::Reason;
@@ -65,6 +66,37 @@ impl Service {
     /// The vault cannot be read.
     pub fn comment(&self, rating_id: &str) -> Result<Option<String>, ServiceError> {
         Ok(self.shared.vault.comment(rating_id)?)
+    }
+
+    /// An entry of the log. Blocks on the disk.
+    ///
+    /// # Errors
+    /// The log cannot be read.
+    pub fn entry(&self, sequence: u64) -> Result<Option<Entry>, ServiceError> {
+        Ok(self.shared.log.read(sequence)?)
+    }
+
+    /// The leaf of an entry in the chain. Blocks on the disk.
+    ///
+    /// # Errors
+    /// The log cannot be read.
+    pub fn leaf(&self, sequence: u64) -> Result<Option<Digest>, ServiceError> {
+        let Some(bytes) = self.shared.log.record(sequence)? else { return Ok(None) };
+        let record = Record::parse(&bytes).map_err(|source| LogError::Undecodable { sequence, source })?;
+        Ok(Some(record.leaf()))
+    }
+
+    /// Signs evidence with the directory's key.
+    ///
+    /// # Errors
+    /// It cannot be written as JSON.
+    pub fn sign_evidence(&self, content: &Value) -> Result<Vec<u8>, serde_json::Error> {
+        self.shared.evidence.sign(content)
+    }
+
+    /// The public key that checks signed evidence, in hexadecimal digits.
+    pub fn evidence_key(&self) -> String {
+        self.shared.evidence.public()
     }
 
     /// The reference to appeal with that belongs to a rating.

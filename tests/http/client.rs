@@ -173,6 +173,10 @@ impl Running {
         connection.answer()
     }
 
+    pub fn post_json(&self, target: &str, role: Role, body: &Value) -> Answer {
+        self.post(target, Some(role), "application/json", body.to_string().as_bytes())
+    }
+
     pub fn post_bytes(&self, target: &str, role: Option<Role>, media_type: &str, body: &[u8]) -> Vec<u8> {
         let head = self.head("POST", target, role);
         let head = format!("{head}Content-Type: {media_type}\r\nContent-Length: {}\r\n\r\n", body.len());

@@ -14,9 +14,10 @@ use zhenping::access::{Access, Role};
 use zhenping::cli::serve::Server;
 use zhenping::config::Config;
 use zhenping::http::backend::{
-    Answer, Backend, BackendError, Live, LiveReason, LiveVerdict, Page, Refusal, StatisticsQuery,
-    StatisticsQueryError,
+    Answer, Backend, BackendError, Live, LiveReason, LiveVerdict, Page, Refusal, ReviewFailure,
+    StatisticsQuery, StatisticsQueryError,
 };
+use zhenping::log::entry::CallbackResult;
 use zhenping::metrics::Metrics;
 
 /// Keeps what it was given. A rating is held if its stars are 1, admitted otherwise; the words `conflict`,
@@ -111,7 +112,31 @@ impl Fake {
     }
 }
 
+/// Reference that an appeal is known under.
+pub const REFERENCE: &str = "ZP-0000-1111-2222-3333";
+
 impl Backend for Fake {
+    fn callbacks_from(&self, from: u64, limit: usize) -> Result<Page<(u64, String)>, BackendError> {
+        let all = [(4, "r-1".to_owned()), (9, "r-2".to_owned())];
+        let items = all.into_iter().filter(|(at, _)| *at >= from).take(limit).collect();
+        Ok(Page { items, next: 10 })
+    }
+
+    fn appeal(&self, reference: &str, words: &str) -> Result<u64, ReviewFailure> {
+        match (reference, words) {
+            (REFERENCE, "again") => Err(ReviewFailure::Refused {
+                code: "appeal-pending",
+                message: "An appeal is being looked at".into(),
+            }),
+            (REFERENCE, _) => Ok(17),
+            _ => Err(ReviewFailure::NotFound),
+        }
+    }
+
+    fn evidence(&self, rating_id: &str, _: CallbackResult, _: &str) -> Result<u64, ReviewFailure> {
+        if rating_id == "r-1" { Ok(18) } else { Err(ReviewFailure::NotFound) }
+    }
+
     async fn submit(&self, body: Bytes) -> Answer {
         let (sender, receiver) = oneshot::channel();
         let has = |word: &[u8]| body.windows(word.len()).any(|window| window == word);

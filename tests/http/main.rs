@@ -10,5 +10,6 @@ mod tokens;
 mod v1_feeds;
 mod v1_ratings;
 mod v1_ratings_batch;
+mod v1_review;
 mod v1_statistics;
 mod well_known;

@@ -1,4 +1,4 @@
-//! `/` and `/live.json`.
+//! `/live` and `/live.json`.
 
 use zhenping::access::Role;
 
@@ -7,7 +7,7 @@ use crate::fake::Running;
 #[test]
 fn the_page_runs_nothing_but_its_own_files() {
     let server = Running::start();
-    let page = server.call("GET", "/", None);
+    let page = server.call("GET", "/live", None);
     assert_eq!(page.header("content-type"), Some("text/html; charset=utf-8"));
     let policy = page.header("content-security-policy").unwrap();
     assert!(policy.starts_with("default-src 'none'") && !policy.contains("unsafe"), "{policy}");

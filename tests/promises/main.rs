@@ -14,5 +14,6 @@ mod learning;
 mod nothing_raw;
 mod processes;
 mod reference_tables;
+mod review;
 mod rule_swap;
 mod snapshots;

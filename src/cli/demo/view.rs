@@ -14,10 +14,15 @@ const REASON_CHARS: usize = 70;
 /// Seconds between lines on a pipe.
 const PIPE_INTERVAL_MS: u64 = 5_000;
 
+/// Accounts of the demonstration. It takes two people to exclude a bad rating.
+pub(super) const REVIEWERS: [(&str, &str); 2] = [("li.na", "李娜"), ("wang.min", "王敏")];
+
 /// Where the demonstration runs.
 pub(super) struct Place {
     pub(super) address: SocketAddr,
     pub(super) token: String,
+    /// The password of the reviewers [`REVIEWERS`].
+    pub(super) password: String,
     pub(super) directory: String,
 }
 
@@ -35,9 +40,13 @@ impl Place {
 
     fn text(&self) -> String {
         format!(
-            "真评 Zhenping  演示 demonstration\n  页面 page   http://{}/\n  数据 data   {} (结束后删除 removed at the end)\n  \
-             试一试 try it:\n{}\n",
+            "真评 Zhenping  演示 demonstration\n  复核 desk   http://{0}/desk/  账号 name {1}, {2}  密码 password {3}\n  \
+             实时 live   http://{0}/live\n  数据 data   {4} (结束后删除 removed at the end)\n  \
+             试一试 try it:\n{5}\n",
             self.address,
+            REVIEWERS[0].0,
+            REVIEWERS[1].0,
+            self.password,
             self.directory,
             self.curl()
         )
@@ -174,6 +183,7 @@ mod tests {
         let place = Place {
             address: ([127, 0, 0, 1], 8686).into(),
             token: "zp_iTOKEN".into(),
+            password: "abcd-efgh-jkmn-pqrs".into(),
             directory: "/tmp/zhenping-demo".into(),
         };
         View::new(place, terminal)

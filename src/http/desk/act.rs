@@ -118,7 +118,8 @@ async fn perform(
     let done = desk
         .read(move |desk| {
             let reviewed = desk.service.review(request)?;
-            let last = reviewed.iter().filter_map(|one| one.result.as_ref().ok()).map(|&(_, place)| place).max();
+            let last =
+                reviewed.iter().filter_map(|one| one.result.as_ref().ok()).map(|&(_, place)| place).max();
             // The page that follows shows what was just done.
             last.inspect(|&place| desk.review.wait_for(place + 1));
             Ok::<_, crate::service::ServiceError>(reviewed)
@@ -140,7 +141,8 @@ fn told(desk: &Desk, visitor: &Visitor, act: Act, at: Instant, reviewed: &[Revie
     let refused: Vec<&Refusal> = reviewed.iter().filter_map(|one| one.result.as_ref().err()).collect();
     let done: Vec<&Reviewed> = reviewed.iter().filter(|one| one.result.is_ok()).collect();
     if done.is_empty() {
-        let why = refused.first().map_or_else(|| Refusal::NoSuchCase.sentences(), |refusal| refusal.sentences());
+        let why =
+            refused.first().map_or_else(|| Refusal::NoSuchCase.sentences(), |refusal| refusal.sentences());
         return Notice::error(why.into());
     }
     let waiting = matches!(act, Act::Decide(outcome) if outcome != ReviewOutcome::Clear)
@@ -185,7 +187,9 @@ fn what(act: Act, count: usize) -> Text {
         }
         Act::Escalate => text("已上报，由他人决定", "Escalated; somebody else decides"),
         Act::Return => text("已退回队列", "Returned to the queue"),
-        Act::Extend => text("已申请延长；两人申请后生效", "Asked to extend; it takes effect when two have asked"),
+        Act::Extend => {
+            text("已申请延长；两人申请后生效", "Asked to extend; it takes effect when two have asked")
+        }
         Act::Undo => text("已撤销，恢复原状态", "Undone; it stands as before"),
         Act::AskCallback => text("已请求 12345 回访", "The hotline was asked to call back"),
         Act::Callback(_) | Act::Appeal => text("已记录", "Noted"),

@@ -229,7 +229,14 @@ fn content(desk: &Desk, visitor: &Visitor, rating_id: &str, back: &str) -> Resul
     let is_blind = row.kind.value == "second_look" && row.state == "open";
     let verdict_reasons = desk.service.reasons_of(&file).map_err(|failure| failed(&failure))?;
     let next = next(desk, visitor, rating_id)?;
-    let can = can(desk, &file.state, may_decide.is_ok(), &account.name, now, file.held.as_ref().map(|held| held.extended));
+    let can = can(
+        desk,
+        &file.state,
+        may_decide.is_ok(),
+        &account.name,
+        now,
+        file.held.as_ref().map(|held| held.extended),
+    );
     let cannot = match (&may_decide, can.decide) {
         (Err(refusal), _) => Some(said(refusal)),
         (Ok(()), true) => None,
@@ -376,6 +383,11 @@ pub fn short(pseudonym: &Pseudonym) -> String {
     format!("{a:02x}{b:02x}·{c:02x}{d:02x}")
 }
 
+/// A whole pseudonym, for those who compare files.
+pub fn whole(pseudonym: &Pseudonym) -> String {
+    format!("{:032x}", u128::from_be_bytes(pseudonym.0))
+}
+
 /// The comment, masked, for whoever decides; that it was looked at is written down first.
 fn comment(desk: &Desk, visitor: &Visitor, file: &CaseFile) -> Result<Comment, Problem> {
     let o = &file.rating.observation;
@@ -422,39 +434,43 @@ fn features(
     file: &CaseFile,
     is_blind: bool,
 ) -> Result<Vec<Family>, crate::service::ServiceError> {
-    const NAMES: &[(&str, &str, &str)] = &[
-        ("device", "设备", "Device"),
-        ("rater", "评价人", "Rater"),
+    /// What a feature is about, by how its name begins; the rest is about the rating itself.
+    const FAMILIES: &[(&str, &str, &str)] = &[
         ("case", "办件", "Case"),
-        ("target", "被评对象", "Rated office"),
-        ("text", "评语", "Comment"),
-        ("ip", "网络地址", "Address"),
-        ("subnet", "网段", "Network"),
+        ("rater", "评价人", "Rater"),
+        ("device", "设备", "Device"),
+        ("ip", "网络", "Network"),
+        ("subnet", "网络", "Network"),
         ("network", "网络", "Network"),
+        ("text", "评语", "Comment"),
         ("timing", "时间", "Timing"),
+        ("pace", "时间", "Timing"),
+        ("target", "被评对象", "Rated office"),
+        ("office", "被评对象", "Rated office"),
+        ("profile", "软硬件特征", "Hardware and software"),
+        ("traits", "软硬件特征", "Hardware and software"),
         ("links", "关联", "Links"),
+        ("burst", "突发", "Bursts"),
         ("group", "同批", "Group"),
         ("model", "模型", "Model"),
-        ("burst", "突发", "Burst"),
         ("missing", "缺失", "Missing"),
     ];
-    let mut families: Vec<(String, Family)> = Vec::new();
+    const RATING: (&str, &str, &str) = ("", "评价", "The rating");
+    let mut families: Vec<Family> = Vec::new();
     for seen in desk.service.values_of(&file.rating)? {
-        let family = seen.name.split('.').next().unwrap_or_default().to_owned();
+        let begins = seen.name.split(['.', '_']).next().unwrap_or_default();
         // What machines made of it would tell a control sample from another second look.
-        if is_blind && matches!(family.as_str(), "model" | "group") {
+        if is_blind && matches!(begins, "model" | "group") {
             continue;
         }
-        let place = families.iter().position(|(known, _)| *known == family);
-        let place = place.unwrap_or_else(|| {
-            let name = NAMES.iter().find(|(known, ..)| *known == family);
-            let name = name.map_or_else(|| text(&family, &family), |&(_, zh, en)| text(zh, en));
-            families.push((family, Family { name, values: Vec::new() }));
+        let &(_, zh, en) = FAMILIES.iter().find(|(known, ..)| *known == begins).unwrap_or(&RATING);
+        let place = families.iter().position(|family| family.name.en == en).unwrap_or_else(|| {
+            families.push(Family { name: text(zh, en), values: Vec::new() });
             families.len() - 1
         });
-        families[place].1.values.push(Value { says: seen.meaning.into(), text: seen.value, name: seen.name });
+        families[place].values.push(Value { says: seen.meaning.into(), text: seen.value, name: seen.name });
     }
-    Ok(families.into_iter().map(|(_, family)| family).collect())
+    Ok(families)
 }
 
 fn similar(desk: &Desk, visitor: &Visitor, row: &CaseRow) -> Result<Similar, Problem> {
@@ -482,12 +498,7 @@ fn similar(desk: &Desk, visitor: &Visitor, row: &CaseRow) -> Result<Similar, Pro
     })
 }
 
-fn history(
-    desk: &Desk,
-    visitor: &Visitor,
-    file: &CaseFile,
-    row: &CaseRow,
-) -> Result<Vec<Event>, Problem> {
+fn history(desk: &Desk, visitor: &Visitor, file: &CaseFile, row: &CaseRow) -> Result<Vec<Event>, Problem> {
     let failed = |failure| Problem::failed("a history", &failure);
     let rows = desk.review.projection().history(&row.id).map_err(failed)?;
     // Whoever answers an appeal, or agrees as the second person, is not told who decided before.

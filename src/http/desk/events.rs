@@ -53,7 +53,8 @@ pub async fn stream(State(desk): State<Arc<Desk>>, visitor: Visitor) -> Response
                 () = tokio::time::sleep(EVERY) => {}
             }
             // A session that has ended is told nothing more.
-            let is_in_force = visitor.caller.cookie.as_deref().is_some_and(|cookie| desk.access.is_in_force(cookie));
+            let is_in_force =
+                visitor.caller.cookie.as_deref().is_some_and(|cookie| desk.access.is_in_force(cookie));
             if !is_in_force {
                 return;
             }
@@ -66,7 +67,8 @@ pub async fn stream(State(desk): State<Arc<Desk>>, visitor: Visitor) -> Response
                 .read(move |desk| {
                     let projection = desk.review.projection();
                     let changed = projection.changed_since(from, CHANGED_MAX)?;
-                    let counts = projection.counts(&scope_of(&account), Viewer { name: &account.name, now })?;
+                    let counts =
+                        projection.counts(&scope_of(&account), Viewer { name: &account.name, now })?;
                     Ok::<_, crate::review::projection::ProjectionError>(News { counts, head, changed })
                 })
                 .await;

@@ -121,7 +121,14 @@ mod tests {
     #[test]
     fn a_form_leads_nowhere_but_to_the_desk() {
         assert_eq!(local("/desk/cases/r-1?x=1"), "/desk/cases/r-1?x=1");
-        for path in ["", "//evil.example/", "https://evil.example/", "/v1/ratings", "/desk/\r\nSet-Cookie: a=b", "/desk/\\evil"] {
+        for path in [
+            "",
+            "//evil.example/",
+            "https://evil.example/",
+            "/v1/ratings",
+            "/desk/\r\nSet-Cookie: a=b",
+            "/desk/\\evil",
+        ] {
             assert_eq!(local(path), "/desk/queue", "{path:?}");
         }
     }

@@ -10,6 +10,7 @@
 
 mod act;
 mod audit;
+mod campaign;
 
 mod case;
 mod events;
@@ -18,6 +19,7 @@ mod operations;
 mod pages;
 mod pictures;
 
+mod quality;
 mod queue;
 mod rows;
 mod rules;
@@ -96,10 +98,7 @@ impl Desk {
     }
 
     fn times(&self) -> ReviewTimes {
-        ReviewTimes {
-            claim_minutes: self.settings.claim_minutes,
-            undo_minutes: self.settings.undo_minutes,
-        }
+        ReviewTimes { claim_minutes: self.settings.claim_minutes, undo_minutes: self.settings.undo_minutes }
     }
 }
 
@@ -120,10 +119,14 @@ pub fn router(desk: Arc<Desk>) -> Router {
         .route("/desk/decide", post(act::decide_many))
         .route("/desk/cases/{rating_id}", get(case::page))
         .route("/desk/cases/{rating_id}/{act}", post(act::one))
+        .route("/desk/campaigns/{id}", get(campaign::page))
+        .route("/desk/campaigns/{id}/evidence.json", get(campaign::evidence))
         .route("/desk/rules", get(rules::page))
         .route("/desk/statistics", get(statistics::page))
         .route("/desk/operations", get(operations::page))
         .route("/desk/operations.json", get(operations::live))
+        .route("/desk/quality", get(quality::page))
+        .route("/desk/quality/{file}", get(quality::export))
         .route("/desk/audit", get(audit::page))
         .route("/desk/events", get(events::stream))
         .route("/desk/assets/desk.css", get(pages::css))

@@ -189,7 +189,11 @@ impl Chart {
             ((HEAD + room * (1.0 - share)) * 10.0).round() / 10.0
         };
         Self {
-            points: counts.iter().enumerate().map(|(place, &count)| Point { x: x(place), y: y(count) }).collect(),
+            points: counts
+                .iter()
+                .enumerate()
+                .map(|(place, &count)| Point { x: x(place), y: y(count) })
+                .collect(),
             width: WIDTH,
             height: HEIGHT,
             max,

@@ -48,11 +48,6 @@ pub struct Undo {
 }
 
 impl Notice {
-    /// Something was done.
-    pub fn ok(says: Text) -> Self {
-        Self { kind: "ok", says, undo: None }
-    }
-
     /// Something was not done.
     pub fn error(says: Text) -> Self {
         Self { kind: "error", says, undo: None }
@@ -84,10 +79,7 @@ impl Problem {
 
     /// A role that the page is not for.
     pub fn forbidden() -> Self {
-        Self::new(
-            StatusCode::FORBIDDEN,
-            text("您的角色不能使用此页面。", "This page is not for your role."),
-        )
+        Self::new(StatusCode::FORBIDDEN, text("您的角色不能使用此页面。", "This page is not for your role."))
     }
 
     /// A form that does not come from our own page, or from one of an earlier session.
@@ -245,7 +237,9 @@ impl Desk {
             csrf,
             path: &caller.path,
             user: account.map(user),
-            nav: account.filter(|account| !account.must_change).map_or_else(Vec::new, |account| links(page, account.role)),
+            nav: account
+                .filter(|account| !account.must_change)
+                .map_or_else(Vec::new, |account| links(page, account.role)),
             notice,
             content,
         };

@@ -8,6 +8,7 @@ use axum::http::{Response, StatusCode};
 use serde::{Deserialize, Serialize};
 
 use super::Desk;
+use super::campaign::{Listed, listed};
 use super::forms::{Signed, encoded};
 use super::pages::{Notice, PageResult, Problem, is_for, respond};
 use super::rows::{Choice, Row, all, choices};
@@ -49,7 +50,7 @@ struct Content {
     filters: Filters,
     options: Options,
     views: Vec<View>,
-    campaigns: Vec<u8>,
+    campaigns: Vec<Listed>,
     campaigns_more: u64,
     rows: Vec<Row>,
     total: u64,
@@ -191,18 +192,24 @@ fn content(desk: &Desk, visitor: &Visitor, mut filters: Filters) -> Result<Conte
     let viewer = Viewer { name: &account.name, now };
     let counts = projection.counts(&filter.scope, viewer).map_err(failed)?;
     let (campaigns, campaigns_more) = match after {
-        None if filter.tab != Tab::Decided => (Vec::new(), CAMPAIGNS as u64 * 0),
+        None if filter.tab != Tab::Decided => listed(desk, &filter, CAMPAIGNS)?,
         _ => (Vec::new(), 0),
     };
-    let names = |list: &[(&str, &str, &str)]| list.iter().map(|&(value, zh, en)| named(value, zh, en)).collect();
+    let names =
+        |list: &[(&str, &str, &str)]| list.iter().map(|&(value, zh, en)| named(value, zh, en)).collect();
     let here = filters.href(None);
-    let saved = desk.access.saved_views(&account.name).map_err(|failure| Problem::failed("saved views", &failure))?;
+    let saved =
+        desk.access.saved_views(&account.name).map_err(|failure| Problem::failed("saved views", &failure))?;
     Ok(Content {
         counts,
         clock: clock(desk, now),
         options: Options {
             suspicions: all(Suspicion::ALL),
-            rules: options.rules.into_iter().map(|(code, n)| RuleOption { name: rule_name(&code), n }).collect(),
+            rules: options
+                .rules
+                .into_iter()
+                .map(|(code, n)| RuleOption { name: rule_name(&code), n })
+                .collect(),
             departments: options.departments,
             districts: options.districts,
             channels: all(Channel::ALL),
@@ -281,7 +288,11 @@ pub async fn save_view(State(desk): State<Arc<Desk>>, signed: Signed) -> Respons
 }
 
 /// `POST /desk/views/{id}/delete`.
-pub async fn delete_view(State(desk): State<Arc<Desk>>, Path(id): Path<i64>, signed: Signed) -> Response<Body> {
+pub async fn delete_view(
+    State(desk): State<Arc<Desk>>,
+    Path(id): Path<i64>,
+    signed: Signed,
+) -> Response<Body> {
     if let Err(failure) = desk.access.delete_view(&signed.visitor.account().name, id) {
         let says = text(format!("视图未删除：{failure}"), format!("The view was not deleted: {failure}"));
         desk.say(&signed.visitor, Notice::error(says));

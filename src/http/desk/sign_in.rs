@@ -31,7 +31,11 @@ struct SignIn<'a> {
 }
 
 /// `GET /desk/sign-in`.
-pub async fn page(State(desk): State<Arc<Desk>>, Query(Next { next }): Query<Next>, caller: Caller) -> Response<Body> {
+pub async fn page(
+    State(desk): State<Arc<Desk>>,
+    Query(Next { next }): Query<Next>,
+    caller: Caller,
+) -> Response<Body> {
     if caller.session.is_some() {
         return see_other(local(&next));
     }
@@ -41,10 +45,16 @@ pub async fn page(State(desk): State<Arc<Desk>>, Query(Next { next }): Query<Nex
 }
 
 /// `POST /desk/sign-in`.
-pub async fn submit(State(desk): State<Arc<Desk>>, peer: Option<Extension<Peer>>, own: Own) -> Response<Body> {
+pub async fn submit(
+    State(desk): State<Arc<Desk>>,
+    peer: Option<Extension<Peer>>,
+    own: Own,
+) -> Response<Body> {
     let Own { caller, fields } = own;
     let address = peer.map_or(IpAddr::V4(Ipv4Addr::LOCALHOST), |Extension(peer)| peer.0.ip().to_canonical());
-    let result = enter(&desk, &caller, address, fields.get("name"), fields.get("password"), local(fields.get("next"))).await;
+    let result =
+        enter(&desk, &caller, address, fields.get("name"), fields.get("password"), local(fields.get("next")))
+            .await;
     respond(&desk, &caller, result)
 }
 
@@ -66,7 +76,8 @@ async fn enter(
         return refuse(text("尝试次数过多。", "Too many tries."), Some(seconds));
     }
     let _place = desk.verified.acquire().await.map_err(|error| Problem::failed("waiting", &error))?;
-    let (access, typed, secret) = (Arc::clone(&desk.access), name.to_owned(), zeroize::Zeroizing::new(password.to_owned()));
+    let (access, typed, secret) =
+        (Arc::clone(&desk.access), name.to_owned(), zeroize::Zeroizing::new(password.to_owned()));
     let account = tokio::task::spawn_blocking(move || {
         // An account may have been made a moment ago by `user add`.
         if let Err(error) = access.refresh() {
@@ -85,7 +96,8 @@ async fn enter(
     if let Some(cookie) = &caller.cookie {
         drop(desk.access.end_session(cookie));
     }
-    let (cookie, _) = desk.access.start_session(&account.name).map_err(|error| Problem::failed("signing in", &error))?;
+    let (cookie, _) =
+        desk.access.start_session(&account.name).map_err(|error| Problem::failed("signing in", &error))?;
     let mut response = see_other(if account.must_change { "/desk/password" } else { next });
     set_cookie(&mut response, desk, COOKIE_NAME, &cookie, None);
     Ok(response)

@@ -99,7 +99,9 @@ async fn show(desk: &Arc<Desk>, visitor: &Visitor, mut asked: Asked) -> PageResu
         .read(move |desk| {
             let report = desk.service.statistics_report(&query)?;
             let ranking = match ranks {
-                true => Some(desk.service.ranking(&Query { per: Period::Whole, department: None, ..query })?),
+                true => {
+                    Some(desk.service.ranking(&Query { per: Period::Whole, department: None, ..query })?)
+                }
                 false => None,
             };
             Ok::<_, QueryError>((report, ranking))
@@ -137,10 +139,7 @@ fn query_of(asked: &mut Asked) -> Result<Query, QueryError> {
 }
 
 fn refused(error: QueryError) -> Problem {
-    let what = text(
-        format!("查询条件有误：{error}"),
-        format!("The question cannot be answered: {error}"),
-    );
+    let what = text(format!("查询条件有误：{error}"), format!("The question cannot be answered: {error}"));
     Problem::new(StatusCode::BAD_REQUEST, what)
 }
 

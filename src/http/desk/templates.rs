@@ -16,9 +16,23 @@ macro_rules! embedded {
 
 /// Every template by its name.
 const TEMPLATES: &[(&str, &str)] = embedded![
-    "base.html", "bits.html", "case.html", "decide.html", "error.html", "keys.html", "password.html",
-    "pictures.html", "queue.html", "rows.html", "sign-in.html", "audit.html", "campaign.html", "operations.html",
-    "quality.html", "rules.html", "statistics.html",
+    "base.html",
+    "bits.html",
+    "case.html",
+    "decide.html",
+    "error.html",
+    "keys.html",
+    "password.html",
+    "pictures.html",
+    "queue.html",
+    "rows.html",
+    "sign-in.html",
+    "audit.html",
+    "campaign.html",
+    "operations.html",
+    "quality.html",
+    "rules.html",
+    "statistics.html",
 ];
 
 /// The templates, compiled.

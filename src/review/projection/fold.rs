@@ -97,6 +97,8 @@ pub(super) struct Folded {
     pub submitted: Option<Instant>,
     pub kind: CaseKind,
     pub state: CaseState,
+    /// Sequence of the latest entry.
+    pub last: u64,
     pub since: Instant,
     pub suspicion: Option<Suspicion>,
     pub risk: Option<f32>,
@@ -187,6 +189,7 @@ impl Folding {
             submitted: whole.map(|rating| rating.observation.submitted_at),
             kind: CaseKind::Hold,
             state,
+            last: file.entries.last().map_or(file.sequence, |(sequence, _)| *sequence),
             since,
             suspicion: whole.and_then(|rating| rating.outcome.suspicion),
             risk: whole.map(|rating| rating.outcome.risk),

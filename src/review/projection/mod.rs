@@ -9,24 +9,29 @@
 //! entries are batched. It is never asked whether an act is in order; [`CaseState`](super::CaseState) is.
 
 mod audit;
+mod campaign_page;
 mod campaigns;
 mod case_file;
 mod error;
 mod fold;
 mod named;
 mod priority;
+mod quality;
 mod queue;
 mod read;
+mod reading;
 mod rows;
 mod schema;
-mod work;
-mod temp;
+mod similar;
 mod write;
+
+#[cfg(test)]
+pub(in crate::review) mod tests;
 
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -36,13 +41,19 @@ use crate::log::Entry;
 use crate::time::Instant;
 
 pub use audit::{AuditFilter, AuditPage, HistoryRow};
+pub use campaign_page::{Campaign, CampaignRow, DecidedMembers, MemberFilter, MemberLinks, Share, short_key};
+pub use campaigns::{CAMPAIGN_SIZE, GROUP_MAX};
 pub use case_file::{CaseFile, CaseRating, CaseReader};
 pub use error::ProjectionError;
 pub use fold::{CaseKind, ClosedBy};
 pub use named::{Named, WHAT, what_text};
+pub use quality::{
+    Agreement, Appeals, BACKLOG_DAYS_MAX, BacklogDay, Control, Deadlines, LabelRow, Quality, Reviewer,
+    RuleOutcomes, RuleQuality,
+};
 pub use queue::{Age, Counts, PAGE_MAX, QueueFilter, QueueOptions, QueuePage, Scope, Sort, TOTAL_MAX, Tab};
 pub use rows::{CampaignRef, CaseRow, ClaimRow, FirstRow, TopReason, Viewer};
-pub use temp::RuleOutcomes;
+pub use similar::Similar;
 pub use write::Applied;
 
 /// Name of the database in the data directory.
@@ -61,6 +72,7 @@ pub struct Projection {
     writer: Mutex<Connection>,
     readers: Mutex<Readers>,
     damaged: AtomicBool,
+    position: AtomicU64,
 }
 
 /// Connections of the file that is there now; an older generation is of a file that was deleted.
@@ -87,8 +99,10 @@ impl Projection {
             }
             Err(error) => return Err(error),
         };
+        let position = AtomicU64::new(write::position(&writer)?);
         Ok(Self {
             path,
+            position,
             writer: Mutex::new(writer),
             readers: Mutex::new(Readers { generation: 0, idle: Vec::new() }),
             damaged: AtomicBool::new(false),
@@ -96,11 +110,8 @@ impl Projection {
     }
 
     /// The next sequence to apply.
-    ///
-    /// # Errors
-    /// The database cannot be read.
-    pub fn position(&self) -> Result<u64, ProjectionError> {
-        self.read(write::position)
+    pub fn position(&self) -> u64 {
+        self.position.load(Ordering::Acquire)
     }
 
     /// Applies entries in log order, and moves the position to `next`, which lies behind the last of them; entries
@@ -115,7 +126,9 @@ impl Projection {
         next: u64,
         read: &dyn CaseReader,
     ) -> Result<Applied, ProjectionError> {
-        self.write(|connection| write::apply(connection, batch, next, read))
+        let applied = self.write(|connection| write::apply(connection, batch, next, read))?;
+        self.position.fetch_max(next, Ordering::AcqRel);
+        Ok(applied)
     }
 
     /// Reads anew the cases that may have lost their erasable part: those scored, or with words, before an instant.
@@ -153,6 +166,7 @@ impl Projection {
         *writer = Connection::open_in_memory()?;
         *writer = begin(&self.path)?;
         self.damaged.store(false, Ordering::Relaxed);
+        self.position.store(0, Ordering::Release);
         Ok(())
     }
 

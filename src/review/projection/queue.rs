@@ -4,6 +4,8 @@
 //! one walk along it. Pages go on from the last key of the one before (keyset paging): rows that come or go meanwhile
 //! neither repeat nor skip others.
 
+use std::collections::HashMap;
+
 use rusqlite::types::Value;
 use rusqlite::{Connection, params, params_from_iter};
 use serde::Serialize;
@@ -237,6 +239,12 @@ impl Conditions {
         self.values.push(value.into());
     }
 
+    /// A condition with as many `?` as values.
+    pub fn with_all(&mut self, text: &str, values: impl IntoIterator<Item = Value>) {
+        self.texts.push(text.to_owned());
+        self.values.extend(values);
+    }
+
     /// A column whose value is one of these.
     pub fn one_of(&mut self, column: &str, values: &[String]) {
         let list = serde_json::to_string(values).unwrap_or_default();
@@ -327,6 +335,11 @@ fn search(db: &Connection, q: &str) -> Result<Search, ProjectionError> {
         )?
         .query_row(params![q, FEW as i64 + 1], |row| row.get(0))?;
     Ok(if found as usize <= FEW { Search::FewIds } else { Search::ManyIds })
+}
+
+/// What a filter asks of a case.
+pub(super) fn conditions(db: &Connection, filter: &QueueFilter) -> Result<Conditions, ProjectionError> {
+    Ok(plan(db, filter)?.conditions)
 }
 
 struct Plan {
@@ -435,9 +448,8 @@ pub(super) fn queue(
     let (direction, beyond) = if plan.descending { ("DESC", "<") } else { ("ASC", ">") };
     if let Some(cursor) = cursor {
         let (key, sequence) = parse_cursor(cursor)?;
-        plan.conditions.with(&format!("({}, rating_sequence) {beyond} (?", plan.key), key);
-        let last = plan.conditions.texts.pop().unwrap_or_default();
-        plan.conditions.with(&format!("{last}, ?)"), sequence);
+        let text = format!("({}, rating_sequence) {beyond} (?, ?)", plan.key);
+        plan.conditions.with_all(&text, [key.into(), sequence.into()]);
     }
     let sql = format!(
         "SELECT {key}, rating_sequence FROM cases {index} WHERE {conditions}
@@ -554,4 +566,19 @@ pub(super) fn options(db: &Connection, scope: &Scope) -> Result<QueueOptions, Pr
         .query_map([RULES_MAX], |row| Ok((row.get(0)?, row.get::<_, i64>(1)? as u64)))?
         .collect::<Result<_, _>>()?;
     Ok(QueueOptions { departments: codes("department")?, districts: codes("district")?, rules })
+}
+
+/// See [`super::Projection::pending_by_suspicion`].
+pub(super) fn pending_by_suspicion(db: &Connection) -> Result<HashMap<&'static str, u64>, ProjectionError> {
+    let mut statement = db.prepare_cached(
+        "SELECT suspicion, sum(n) FROM counter WHERE standing = 1 AND kind <> 1 AND suspicion >= 0 GROUP BY 1",
+    )?;
+    let mut pending = HashMap::new();
+    let mut found = statement.query([])?;
+    while let Some(row) = found.next()? {
+        if let Some(suspicion) = Suspicion::from_index(row.get(0)?) {
+            pending.insert(suspicion.name(), row.get::<_, i64>(1)? as u64);
+        }
+    }
+    Ok(pending)
 }

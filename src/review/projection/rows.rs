@@ -212,6 +212,13 @@ pub(super) fn campaign_sequence(id: &str) -> Option<u64> {
     u64::from_str_radix(digits, 16).ok()
 }
 
+/// Whether a rating is or was a case.
+pub(super) fn is_case(db: &Connection, sequence: u64) -> Result<bool, ProjectionError> {
+    let mut statement =
+        db.prepare_cached("SELECT EXISTS (SELECT 1 FROM cases WHERE rating_sequence = ?1)")?;
+    Ok(statement.query_row([sequence as i64], |row| row.get(0))?)
+}
+
 /// The case of a rating by its sequence.
 pub(super) fn by_sequence(
     db: &Connection,

@@ -70,9 +70,11 @@ CREATE TABLE cases (
     appeals         INTEGER NOT NULL,
     appeal_at       INTEGER,
     reasons         INTEGER NOT NULL,  -- how many
+    last            INTEGER NOT NULL,  -- sequence of the latest entry about it
     mask            INTEGER NOT NULL   -- a bit for each reason, by the hash of its code
 ) STRICT;
 CREATE INDEX cases_reference ON cases (reference);
+CREATE INDEX cases_last ON cases (last);
 CREATE INDEX open_rank ON cases (rank, ",
     filtered!(),
     ") WHERE open = 1;
@@ -86,8 +88,6 @@ CREATE INDEX open_claim ON cases (claim_by, claim_until) WHERE open = 1 AND clai
 CREATE INDEX decided_at ON cases (decided_at, ",
     filtered!(),
     ") WHERE open = 0 AND decided_at IS NOT NULL;
-CREATE INDEX decided_alike ON cases (suspicion, decided_at)
-    WHERE open = 0 AND outcome IS NOT NULL AND kind <> 1;
 
 -- Why a case is suspect, strongest first.
 CREATE TABLE case_reason (
@@ -108,8 +108,11 @@ CREATE TABLE counter (
     n INTEGER NOT NULL,
     PRIMARY KEY (standing, kind, bad, escalated, suspicion, channel, stars, department, district)
 ) STRICT, WITHOUT ROWID;
--- Open cases by reason.
-CREATE TABLE code_counter (code TEXT PRIMARY KEY, open INTEGER NOT NULL) STRICT, WITHOUT ROWID;
+-- Cases by reason: open ones but second looks, and all that people decided.
+CREATE TABLE code_counter (
+    code TEXT PRIMARY KEY, open INTEGER NOT NULL, cleared INTEGER NOT NULL, confirmed INTEGER NOT NULL,
+    mistaken INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
 
 -- Ratings of an office in a month, so far.
 CREATE TABLE volume (

@@ -10,7 +10,7 @@ use xxhash_rust::xxh3::xxh3_64;
 use super::campaigns::Campaigns;
 use super::case_file::{CaseFile, CaseReader};
 use super::error::ProjectionError;
-use super::fold::{self, ClosedBy, Folded, callback_number, fold};
+use super::fold::{self, CaseKind, ClosedBy, Folded, callback_number, fold};
 use crate::catalogue::builtin as f;
 use crate::date::Month;
 use crate::log::Entry;
@@ -29,6 +29,15 @@ pub(super) fn position(connection: &Connection) -> Result<u64, ProjectionError> 
     let next: i64 =
         connection.prepare_cached("SELECT next FROM position")?.query_row([], |row| row.get(0))?;
     Ok(next as u64)
+}
+
+/// Ids of the cases with entries from a sequence on, latest first.
+pub(super) fn changed_since(db: &Connection, from: u64, most: usize) -> Result<Vec<String>, ProjectionError> {
+    let mut statement =
+        db.prepare_cached("SELECT rating_id FROM cases WHERE last >= ?1 ORDER BY last DESC LIMIT ?2")?;
+    let from = i64::try_from(from).unwrap_or(i64::MAX);
+    let ids = statement.query_map([from, most as i64], |row| row.get(0))?;
+    Ok(ids.collect::<Result<_, _>>()?)
 }
 
 /// A case that the batch is about.
@@ -197,10 +206,10 @@ fn write_row(
             department, district, hall, window, clerk, matter, submitted, since, deadline, rank, volume,
             suspicion, risk, decision, revision, claim_by, claim_until, first_by, first_outcome, first_reason,
             first_at, outcome, outcome_reason, decided_at, closed_by, deciders, escalated, escalated_by,
-            callback, callback_at, appealed, appeals, appeal_at, reasons, mask)
+            callback, callback_at, appealed, appeals, appeal_at, reasons, mask, last)
          VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21,
             ?22, ?23, ?24, ?25, ?26, ?27, ?28, ?29, ?30, ?31, ?32, ?33, ?34, ?35, ?36, ?37, ?38, ?39, ?40, ?41,
-            ?42, ?43, ?44, ?45, ?46, ?47)",
+            ?42, ?43, ?44, ?45, ?46, ?47, ?48)",
     )?
     .execute(params![
         sequence,
@@ -250,6 +259,7 @@ fn write_row(
         folded.appeal_at.map(Instant::ms),
         folded.reasons.len() as i64,
         if folded.is_blind() { 0 } else { mask },
+        folded.last as i64,
     ])?;
     Ok(())
 }
@@ -410,20 +420,36 @@ const OPEN: u8 = 1;
 #[derive(Default)]
 struct Counters {
     cases: HashMap<CounterKey, i64>,
-    codes: HashMap<String, i64>,
+    /// Open, cleared, confirmed and mistaken cases of each reason.
+    codes: HashMap<String, [i64; 4]>,
+}
+
+/// Where a case counts for its reasons.
+fn columns_of(is_open: bool, is_blind: bool, outcome: Option<u8>) -> [i64; 4] {
+    let mut columns = [i64::from(is_open && !is_blind), 0, 0, 0];
+    if let Some(column) = outcome.and_then(|outcome| columns.get_mut(1 + usize::from(outcome))) {
+        *column = 1;
+    }
+    columns
 }
 
 impl Counters {
+    fn count(&mut self, code: String, columns: [i64; 4], sign: i64) {
+        let counted = self.codes.entry(code).or_default();
+        counted.iter_mut().zip(columns).for_each(|(counted, column)| *counted += sign * column);
+    }
+
     /// Takes what the row of a case counted for out again.
     fn take_out(&mut self, db: &Connection, sequence: i64) -> Result<(), ProjectionError> {
-        let found: Option<CounterKey> = db
+        let found: Option<(CounterKey, Option<u8>)> = db
             .prepare_cached(
-                "SELECT iif(open = 1, 1, iif(decided_at IS NULL, 0, 2)), kind, bad, escalated, iif(kind = 1, -1, coalesce(suspicion, -1)), channel, stars,
-                    department, coalesce(district, '')
+                "SELECT iif(open = 1, 1, iif(decided_at IS NULL, 0, 2)), kind, bad, escalated,
+                    iif(kind = 1, -1, coalesce(suspicion, -1)), channel, stars, department,
+                    coalesce(district, ''), outcome
                  FROM cases WHERE rating_sequence = ?1",
             )?
             .query_row([sequence], |row| {
-                Ok((
+                let key = (
                     row.get(0)?,
                     row.get(1)?,
                     row.get(2)?,
@@ -433,15 +459,17 @@ impl Counters {
                     row.get(6)?,
                     row.get(7)?,
                     row.get(8)?,
-                ))
+                );
+                Ok((key, row.get(9)?))
             })
             .optional()?;
-        let Some(key) = found else { return Ok(()) };
-        if key.0 == OPEN && key.1 != fold::CaseKind::SecondLook as u8 {
+        let Some((key, outcome)) = found else { return Ok(()) };
+        let columns = columns_of(key.0 == OPEN, key.1 == CaseKind::SecondLook as u8, outcome);
+        if columns != [0; 4] {
             let mut statement =
                 db.prepare_cached("SELECT DISTINCT code FROM case_reason WHERE rating_sequence = ?1")?;
             for code in statement.query_map([sequence], |row| row.get::<_, String>(0))? {
-                *self.codes.entry(code?).or_default() -= 1;
+                self.count(code?, columns, -1);
             }
         }
         *self.cases.entry(key).or_default() -= 1;
@@ -469,13 +497,12 @@ impl Counters {
             public.district.as_deref().unwrap_or_default().to_owned(),
         );
         *self.cases.entry(key).or_default() += 1;
-        if open && !folded.is_blind() {
+        let columns = columns_of(open, folded.is_blind(), folded.state.outcome.map(|outcome| outcome as u8));
+        if columns != [0; 4] {
             let mut codes: Vec<&str> = folded.reasons.iter().map(|reason| reason.code.as_str()).collect();
             codes.sort_unstable();
             codes.dedup();
-            for code in codes {
-                *self.codes.entry(code.to_owned()).or_default() += 1;
-            }
+            codes.into_iter().for_each(|code| self.count(code.to_owned(), columns, 1));
         }
     }
 
@@ -495,15 +522,22 @@ impl Counters {
             ])?;
         }
         let mut add = db.prepare_cached(
-            "INSERT INTO code_counter VALUES (?1, ?2) ON CONFLICT DO UPDATE SET open = open + excluded.open",
+            "INSERT INTO code_counter VALUES (?1, ?2, ?3, ?4, ?5)
+             ON CONFLICT DO UPDATE SET open = open + excluded.open, cleared = cleared + excluded.cleared,
+                confirmed = confirmed + excluded.confirmed, mistaken = mistaken + excluded.mistaken",
         )?;
-        for (code, change) in self.codes.iter().filter(|(_, change)| **change != 0) {
-            add.execute(params![code, change])?;
+        for (code, [open, cleared, confirmed, mistaken]) in
+            self.codes.iter().filter(|(_, changes)| **changes != [0; 4])
+        {
+            add.execute(params![code, open, cleared, confirmed, mistaken])?;
         }
         if shrunk {
             db.prepare_cached("DELETE FROM counter WHERE n = 0")?.execute([])?;
         }
-        db.prepare_cached("DELETE FROM code_counter WHERE open = 0")?.execute([])?;
+        db.prepare_cached(
+            "DELETE FROM code_counter WHERE open = 0 AND cleared = 0 AND confirmed = 0 AND mistaken = 0",
+        )?
+        .execute([])?;
         Ok(())
     }
 }
