@@ -31,7 +31,9 @@ function told(node) {
   return text(copy);
 }
 for (const node of all("input:not([type=hidden]), select, textarea, button, a[href], summary")) {
-  if (!told(node)) wrong.push("no name: " + name(node));
+  const silent = node.closest("[aria-hidden=true]");
+  if (silent && node.tabIndex >= 0 && seen(node)) wrong.push("reached by Tab and not told: " + name(node));
+  if (!silent && !told(node)) wrong.push("no name: " + name(node));
 }
 for (const node of all("section, nav, aside, [role=group], [role=img], dialog, form[role=search]")) {
   if (node.matches("nav, [role=img]") && !told(node)) wrong.push("no name: " + name(node));
