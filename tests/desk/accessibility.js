@@ -31,6 +31,7 @@ function told(node) {
   return text(copy);
 }
 for (const node of all("input:not([type=hidden]), select, textarea, button, a[href], summary")) {
+  if (node.closest("[hidden]")) continue;
   const silent = node.closest("[aria-hidden=true]");
   if (silent && node.tabIndex >= 0 && seen(node)) wrong.push("reached by Tab and not told: " + name(node));
   if (!silent && !told(node)) wrong.push("no name: " + name(node));
@@ -46,7 +47,9 @@ for (const node of all("[aria-describedby]")) {
 }
 for (const node of all("svg")) {
   const silent = node.getAttribute("aria-hidden") === "true";
-  const named = node.getAttribute("role") && (node.getAttribute("aria-label") || node.getAttribute("aria-labelledby") || node.querySelector("title"));
+  // A picture with links in it is a group; one without is an image.
+  const group = node.closest("[role=group], [role=img]");
+  const named = group && (group.getAttribute("aria-label") || group.getAttribute("aria-labelledby"));
   if (!silent && !named) wrong.push("a picture with neither name nor silence: " + name(node));
   if (silent && node.querySelector("a[href]")) wrong.push("a link within a silent picture: " + name(node));
 }

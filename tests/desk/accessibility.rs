@@ -17,7 +17,10 @@ fn axe() -> Option<String> {
     let path = named.unwrap_or(installed);
     let read = std::fs::read_to_string(&path).ok();
     if read.is_none() {
-        eprintln!("SKIPPED: no axe-core at {} (AXE_JS names another place); our own checks ran", path.display());
+        eprintln!(
+            "SKIPPED: no axe-core at {} (AXE_JS names another place); our own checks ran",
+            path.display()
+        );
     }
     read
 }
@@ -48,7 +51,8 @@ fn look(manner: Manner) {
     for scheme in ["light", "dark"] {
         browser.scheme(scheme);
         each(&browser, |page| {
-            let found = basics(&browser).into_iter().chain(axe.iter().flat_map(|axe| violations(&browser, axe)));
+            let found =
+                basics(&browser).into_iter().chain(axe.iter().flat_map(|axe| violations(&browser, axe)));
             wrong.extend(found.map(|what| format!("{page}, {scheme}: {what}")));
         });
         browser.sign_out();

@@ -23,6 +23,8 @@ use crate::process::Connection;
 const PATIENCE: Duration = Duration::from_secs(20);
 /// Browsers at once: each takes a core and some hundred megabytes.
 const BROWSERS_MAX: usize = 2;
+/// Height of a window.
+pub const HEIGHT: u32 = 900;
 /// chromedriver as a child of a shell that ends it once the pipe to this process closes, however this process ends.
 const DRIVER: &str = "chromedriver --port=0 --log-level=SEVERE & driver=$!; read _; kill $driver";
 
@@ -40,7 +42,8 @@ struct Driver {
 impl Driver {
     fn start() -> Result<Self, String> {
         for program in ["chromedriver", "chromium"] {
-            let asked = Command::new(program).arg("--version").stdout(Stdio::null()).stderr(Stdio::null()).status();
+            let asked =
+                Command::new(program).arg("--version").stdout(Stdio::null()).stderr(Stdio::null()).status();
             if !asked.is_ok_and(|status| status.success()) {
                 return Err(format!("{program} is not installed"));
             }
@@ -127,7 +130,7 @@ impl Browser {
             "goog:chromeOptions": {
                 "args": [
                     "--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--hide-scrollbars",
-                    "--no-first-run", "--disable-background-networking", "--lang=zh-CN", "--window-size=1280,1043",
+                    "--no-first-run", "--disable-background-networking", "--lang=zh-CN",
                 ],
                 "prefs": {"profile.managed_default_content_settings.javascript": script},
             },
@@ -142,12 +145,15 @@ impl Browser {
         .expect("a browser starts");
         let session = wait(client.session_id()).unwrap().expect("a session has an id");
         let browser = Self { client: Some(client), session, server, _place: place };
-        if manner.narrow {
-            // No window of Chromium is this narrow.
-            let phone = json!({"width": 390, "height": 844, "deviceScaleFactor": 1, "mobile": true});
-            browser.devtools("Emulation.setDeviceMetricsOverride", phone);
-        }
+        browser.window(manner, HEIGHT);
         browser
+    }
+
+    /// Makes the window so high, whatever Chromium would have its own windows be.
+    pub fn window(&self, manner: Manner, height: u32) {
+        let width = if manner.narrow { 390 } else { 1280 };
+        let size = json!({"width": width, "height": height, "deviceScaleFactor": 1, "mobile": manner.narrow});
+        self.devtools("Emulation.setDeviceMetricsOverride", size);
     }
 
     fn client(&self) -> &Client {
@@ -241,7 +247,9 @@ impl Browser {
     /// Waits until the first one shows these words.
     #[track_caller]
     pub fn says(&self, css: &str, words: &str) {
-        self.until(format_args!("{css} with {words:?}"), || self.texts(css).first()?.contains(words).then_some(()));
+        self.until(format_args!("{css} with {words:?}"), || {
+            self.texts(css).first()?.contains(words).then_some(())
+        });
     }
 
     /// An attribute of the first one.
@@ -269,7 +277,9 @@ impl Browser {
         let before = self.find("html");
         act();
         self.until("another page", || wait(before.tag_name()).is_err().then_some(()));
-        self.until("the whole page", || (self.run("return document.readyState").ok()? == "complete").then_some(()));
+        self.until("the whole page", || {
+            (self.run("return document.readyState").ok()? == "complete").then_some(())
+        });
     }
 
     /// Writes into a field, in place of what it holds.

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::browser::Browser;
-use crate::support::{Desk, Setup, rating, reviewer};
+use crate::support::{Desk, NOTICE, Setup, rating, reviewer};
 
 const MEMBERS: usize = 300;
 
@@ -63,7 +63,7 @@ fn a_campaign_of_300_is_decided_in_one_form() {
     browser.follow("#bulk button.send");
     let took = post_took_ms(&browser);
     eprintln!("{MEMBERS} ratings decided in one form: {took:.0} ms (a build for tests, beside a browser)");
-    browser.says("main > .notice", "已决定 300 条：确认异常");
+    browser.says(NOTICE, "已决定 300 条");
     assert_eq!(decided(&desk, &members, "reject"), MEMBERS);
     desk.assert_stands("bystander", "hold", 0);
     browser.open("/desk/queue");
@@ -84,7 +84,7 @@ fn some_members_of_a_campaign_are_decided_and_the_others_wait() {
     browser.click("#bulk input[value=clear]");
     browser.choose("#bulk select[name=reason]", "clear-shared-device");
     browser.follow("#bulk button.send");
-    browser.says("main > .notice", "已决定 2 条");
+    browser.says(NOTICE, "已决定 2 条");
     browser.arrives("/desk/campaigns/");
     assert_eq!((decided(&desk, &members, "admit"), decided(&desk, &members, "hold")), (2, 4));
     browser.choose("form.filter select[name=state]", "decided");
@@ -105,7 +105,7 @@ fn bad_reviews_in_a_campaign_wait_for_a_second_person_like_any_other() {
         browser.click("#bulk input[value=confirm]");
         browser.choose("#bulk select[name=reason]", "confirm-group");
         browser.follow("#bulk button.send");
-        browser.says("main > .notice", "已决定 4 条");
+        browser.says(NOTICE, "已决定 4 条");
         assert_eq!(decided(&desk, &members, decision), 4, "after {name}");
         browser.sign_out();
     }

@@ -1,9 +1,8 @@
 //! Deciding: one person, two people, undoing.
 
-use crate::support::{Setup, rating, reviewer, row};
+use crate::support::{NOTICE, Setup, rating, reviewer, row};
 
 const CLAIM: &str = "#decide .claim";
-const NOTICE: &str = "main > .notice";
 
 #[test]
 fn a_claimed_and_decided_case_leaves_the_queue_and_downstream_reads_the_revision() {
@@ -20,14 +19,14 @@ fn a_claimed_and_decided_case_leaves_the_queue_and_downstream_reads_the_revision
     desk.assert_stands("praise", "hold", 0);
 
     browser.decide("clear", "clear-real-case", "与办件记录相符");
-    browser.says(NOTICE, "予以计入");
+    browser.says(NOTICE, "已决定 1 条");
     browser.says(CLAIM, "已办结");
     desk.assert_stands("praise", "admit", 1);
     browser.follow(".crumbs a");
     assert!(!browser.has(&row("praise")), "it has left the queue");
     assert!(browser.has(&row("other")), "the others have not");
     browser.open("/desk/queue?tab=decided");
-    assert!(browser.text(&row("praise")).contains("予以计入"));
+    assert!(browser.has(&format!("{} .mark.clear", row("praise"))));
 }
 
 #[test]
@@ -48,14 +47,14 @@ fn a_bad_review_is_excluded_only_by_two_people() {
     let again = browser.post("/desk/cases/bad/decide", "outcome=confirm&reason=confirm-blackmail");
     assert!(again.contains("您是第一位认定人"), "{again}");
     desk.assert_stands("bad", "hold", 0);
-    browser.open("/desk/queue?tab=second");
+    browser.open("/desk/queue");
     browser.says(&row("bad"), "待第二人");
     browser.sign_out();
 
     browser.sign_in("qian");
     browser.open_case("bad");
     let first = browser.text("#decide .second");
-    assert!(first.contains("确认异常") && first.contains("多次索要赔偿"), "{first}");
+    assert!(first.contains("以差评要挟") && first.contains("多次索要赔偿"), "{first}");
     let html = browser.eval("return document.documentElement.outerHTML").to_string();
     assert!(!html.contains("赵一") && !html.contains("zhao"), "who was first is not told to the second");
     browser.click("#decide input[value=confirm]");
@@ -67,6 +66,48 @@ fn a_bad_review_is_excluded_only_by_two_people() {
 }
 
 #[test]
+fn what_waits_for_a_second_person_is_found_under_that_name() {
+    let Some((desk, [browser])) = Setup::new([reviewer("zhao"), reviewer("qian")]).start() else { return };
+    desk.hold(&[rating("bad", 1), rating("other", 1)]);
+    browser.sign_in("zhao");
+    browser.open_case("bad");
+    browser.decide("confirm", "confirm-blackmail", "");
+    browser.sign_out();
+    browser.sign_in("qian");
+    let tab = "a[href$='tab=second']";
+    browser.says(tab, "待第二人 1");
+    browser.follow(tab);
+    let listed = browser.texts("#rows tr");
+    assert!(listed.len() == 1 && listed[0].contains("待第二人"), "{listed:?}");
+}
+
+#[test]
+fn an_outcome_has_one_name_wherever_it_is_said() {
+    let Some((desk, [browser])) = Setup::new([reviewer("zhao")]).start() else { return };
+    let outcomes =
+        [("clear", "clear-real-case"), ("confirm", "confirm-staff"), ("mistaken", "mistaken-star")];
+    desk.hold(&outcomes.map(|(outcome, _)| rating(outcome, 5)));
+    browser.sign_in("zhao");
+    let mut other_names = Vec::new();
+    for (outcome, reason) in outcomes {
+        browser.open_case(outcome);
+        let choice = browser.text(&format!("#decide label:has([value={outcome}])"));
+        let name = choice.split(' ').next().unwrap().to_owned();
+        browser.decide(outcome, reason, "");
+        let notice = browser.text(NOTICE);
+        let history = browser.text(".history");
+        browser.open("/desk/queue?tab=decided");
+        for (place, text) in [("notice", notice), ("history", history), ("row", browser.text(&row(outcome)))]
+        {
+            if !text.contains(&name) {
+                other_names.push(format!("{outcome} is {name} on the button, but the {place} says: {text}"));
+            }
+        }
+    }
+    assert!(other_names.is_empty(), "{}", other_names.join("\n"));
+}
+
+#[test]
 fn one_person_may_clear_a_bad_review() {
     let Some((desk, [browser])) = Setup::new([reviewer("zhao")]).start() else { return };
     desk.hold(&[rating("bad", 2)]);
@@ -74,7 +115,7 @@ fn one_person_may_clear_a_bad_review() {
     browser.open_case("bad");
     browser.says(".case-head", "投诉照常办理");
     browser.decide("clear", "clear-real-grievance", "");
-    browser.says(NOTICE, "予以计入");
+    browser.says(NOTICE, "已决定 1 条");
     desk.assert_stands("bad", "admit", 1);
 }
 
@@ -141,7 +182,8 @@ fn a_decision_is_undone_as_a_new_entry_and_only_by_whoever_made_it() {
     browser.follow("#decide form[action$='/undo'] button");
     browser.says(NOTICE, "已撤销");
     let verdicts = desk.server.verdicts("praise");
-    let decisions: Vec<_> = verdicts.iter().rev().map(|verdict| verdict["decision"].as_str().unwrap()).collect();
+    let decisions: Vec<_> =
+        verdicts.iter().rev().map(|verdict| verdict["decision"].as_str().unwrap()).collect();
     assert_eq!(decisions, ["hold", "reject", "hold"], "nothing is taken out of the log");
     browser.open_queue_with("praise");
     browser.open_case("praise");

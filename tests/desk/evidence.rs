@@ -1,7 +1,7 @@
 //! What is looked at and asked for: comments, call backs, the audit trail.
 
 use serde_json::{Value, json};
-use zhenping::access::AccountRole;
+use zhenping::access::{AccountRole, Viewed};
 
 use crate::support::{Setup, person, rating, reviewer, row};
 
@@ -33,7 +33,8 @@ fn a_call_back_gives_the_hotline_the_id_alone_and_its_outcome_comes_to_the_page(
 
 #[test]
 fn a_comment_is_shown_masked_and_that_it_was_looked_at_is_in_the_audit_trail() {
-    let people = [reviewer("zhao"), person("auditor", AccountRole::Auditor), person("analyst", AccountRole::Analyst)];
+    let people =
+        [reviewer("zhao"), person("auditor", AccountRole::Auditor), person("analyst", AccountRole::Analyst)];
     let Some((desk, [browser])) = Setup::new(people).start() else { return };
     let mut bad = rating("with-words", 1);
     bad["comment"] = "窗口的王芳女士态度差，我的电话13912345678，身份证440306199001011234，请回复。".into();
@@ -60,7 +61,7 @@ fn a_comment_is_shown_masked_and_that_it_was_looked_at_is_in_the_audit_trail() {
     let events = browser.texts("table.audit tbody tr");
     let views: Vec<_> = events.iter().filter(|event| event.contains("with-words")).collect();
     assert_eq!(views.len(), 1, "one view by one person: {events:?}");
-    assert!(views[0].contains("赵一") && views[0].contains("查看评语"), "{views:?}");
+    assert!(views[0].contains("赵一") && views[0].contains(Viewed::Comment.zh()), "{views:?}");
     assert!(!browser.has("table.audit a.open"), "an auditor sees who looked, not what at");
     browser.open("/desk/cases/with-words");
     assert!(browser.has(".page-error"));
@@ -83,7 +84,7 @@ fn the_audit_trail_lists_every_act_with_its_reason_and_is_for_auditors_alone() {
     browser.fill("input[name=id]", "praise");
     browser.follow("form.filter button");
     let events = browser.texts("table.audit tbody tr").join("\n");
-    for said in ["领取", "确认异常", "工作人员代评或诱导", "撤销"] {
+    for said in ["领取", "异常：不计入统计", "工作人员代评或诱导", "撤销"] {
         assert!(events.contains(said), "{said}: {events}");
     }
 }

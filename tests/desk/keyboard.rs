@@ -3,7 +3,7 @@
 use fantoccini::key::Key;
 
 use crate::browser::Browser;
-use crate::support::{PASSWORD, Setup, rating, reviewer};
+use crate::support::{NOTICE, PASSWORD, Setup, rating, reviewer};
 
 /// The id of the case whose row has the focus.
 fn focused(browser: &Browser) -> String {
@@ -56,12 +56,12 @@ fn a_day_at_the_desk_needs_no_mouse() {
     assert!(on(&browser, "#decide .decide textarea"));
     browser.keys("jk n u");
     browser.leave(|| browser.ctrl(Key::Enter));
-    browser.says("main > .notice", "予以计入");
+    browser.says(NOTICE, "已决定 1 条");
     desk.assert_stands(case, "admit", 1);
     assert!(browser.texts(".history blockquote").contains(&"jk n u".to_owned()), "keys in a field are words");
 
     browser.leave(|| browser.keys("u"));
-    browser.says("main > .notice", "已撤销");
+    browser.says(NOTICE, "已撤销");
     assert_eq!(desk.stands(case).0, "hold");
     browser.leave(|| browser.keys("n"));
     let next = browser.path();
@@ -88,7 +88,7 @@ fn rows_are_selected_and_decided_together_from_the_keyboard() {
     browser.keys("1");
     browser.key(Key::Down);
     browser.leave(|| browser.ctrl(Key::Enter));
-    browser.says("main > .notice", "已决定 2 条");
+    browser.says(NOTICE, "已决定 2 条");
     for id in ["one", "two", "three"] {
         let decided = chosen.iter().any(|chosen| chosen == id);
         assert_eq!(desk.stands(id).0, if decided { "admit" } else { "hold" }, "{id}");

@@ -3,7 +3,7 @@
 use zhenping::access::AccountRole;
 
 use crate::browser::Browser;
-use crate::support::{PASSWORD, Setup, person, rating, reviewer};
+use crate::support::{NOTICE, PASSWORD, Setup, person, rating, reviewer};
 
 const SWITCH: &str = "form[action='/desk/language'] button";
 
@@ -25,13 +25,16 @@ fn the_language_switches_both_ways_and_stays_on_the_page() {
     browser.arrives("/desk/queue?tab=bad&sort=age");
     browser.says("main", "Bad reviews");
     browser.follow(SWITCH);
-    assert_eq!((browser.path().as_str(), language(&browser).as_str()), ("/desk/queue?tab=bad&sort=age", "zh-CN"));
+    assert_eq!(
+        (browser.path().as_str(), language(&browser).as_str()),
+        ("/desk/queue?tab=bad&sort=age", "zh-CN")
+    );
     browser.says("main", "差评");
     browser.open_case("bad");
     browser.follow("form[action='/desk/language'] button");
     assert_eq!((browser.path().as_str(), language(&browser).as_str()), ("/desk/cases/bad", "en"));
     browser.decide("clear", "clear-real-grievance", "");
-    browser.says("main > .notice", "1 decided: Clear");
+    browser.says(NOTICE, "1 decided");
 }
 
 #[test]
@@ -60,7 +63,18 @@ fn an_english_page_has_no_chinese_left_and_a_chinese_one_says_all_its_words_in_c
         read
     };
     let is_chinese = |text: &str| text.chars().any(|c| ('\u{4e00}'..='\u{9fff}').contains(&c));
-    let pages = ["queue", "queue?tab=decided", "cases/bad", "cases/praise", "rules", "statistics", "operations", "quality", "password", "none"];
+    let pages = [
+        "queue",
+        "queue?tab=decided",
+        "cases/bad",
+        "cases/praise",
+        "rules",
+        "statistics",
+        "operations",
+        "quality",
+        "password",
+        "none",
+    ];
     for name in ["doer", "boss"] {
         for page in pages.iter().chain(["audit"].iter().filter(|_| name == "boss")) {
             browser.open(&format!("/desk/{page}"));
@@ -80,7 +94,11 @@ fn an_english_page_has_no_chinese_left_and_a_chinese_one_says_all_its_words_in_c
         // Names, codes, units and keys are the same in both; a sentence is not.
         let left: Vec<_> = words(page)
             .into_iter()
-            .filter(|text| !is_chinese(text) && text.split_whitespace().filter(|word| word.chars().all(char::is_alphabetic)).count() > 3)
+            .filter(|text| {
+                !is_chinese(text)
+                    && text.split_whitespace().filter(|word| word.chars().all(char::is_alphabetic)).count()
+                        > 3
+            })
             .collect();
         assert!(left.is_empty(), "{page}: {left:?}");
     }

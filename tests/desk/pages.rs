@@ -62,7 +62,8 @@ pub fn each(browser: &Browser, mut look: impl FnMut(&str)) {
     browser.open_case("praise-13");
     browser.open("/desk/queue");
     look("queue");
-    let campaign = browser.has(".campaigns a.open").then(|| browser.attribute(".campaigns a.open", "href").unwrap());
+    let campaign =
+        browser.has(".campaigns a.open").then(|| browser.attribute(".campaigns a.open", "href").unwrap());
     for (name, path) in [
         ("case", "/desk/cases/bad-2"),
         ("case-second", "/desk/cases/bad-0"),

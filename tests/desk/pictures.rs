@@ -5,23 +5,17 @@ use std::path::Path;
 use base64ct::{Base64, Encoding};
 use serde_json::json;
 
-use crate::browser::{Browser, Manner};
+use crate::browser::{Browser, HEIGHT, Manner};
 use crate::pages::{each, furnish, people};
 use crate::support::Setup;
 
-/// The whole page, not only what fits into the window.
-fn picture(browser: &Browser) -> Vec<u8> {
-    let taken = browser.devtools(
-        "Page.captureScreenshot",
-        json!({"format": "png", "captureBeyondViewport": true, "clip": page_size(browser)}),
-    );
-    Base64::decode_vec(taken["data"].as_str().unwrap()).unwrap()
-}
-
-fn page_size(browser: &Browser) -> serde_json::Value {
+/// The whole page, in a window as high as it is: what sticks to an edge would stand in the middle otherwise.
+fn picture(browser: &Browser, manner: Manner) -> Vec<u8> {
     let metrics = browser.devtools("Page.getLayoutMetrics", json!({}));
-    let size = &metrics["cssContentSize"];
-    json!({"x": 0, "y": 0, "width": size["width"], "height": size["height"], "scale": 1})
+    browser.window(manner, metrics["cssContentSize"]["height"].as_f64().unwrap() as u32);
+    let taken = browser.devtools("Page.captureScreenshot", json!({"format": "png"}));
+    browser.window(manner, HEIGHT);
+    Base64::decode_vec(taken["data"].as_str().unwrap()).unwrap()
 }
 
 fn take(manner: Manner, scheme: &str, suffix: &str) {
@@ -31,10 +25,11 @@ fn take(manner: Manner, scheme: &str, suffix: &str) {
     std::fs::create_dir_all(&directory).unwrap();
     browser.scheme(scheme);
     each(&browser, |name| {
-        let png = picture(&browser);
+        let png = picture(&browser, manner);
         assert!(png.starts_with(b"\x89PNG") && png.len() > 5_000, "{name} is an empty picture");
         std::fs::write(directory.join(format!("{name}{suffix}.png")), png).unwrap();
-        let wider = browser.eval("return document.documentElement.scrollWidth - document.documentElement.clientWidth");
+        let wider = browser
+            .eval("return document.documentElement.scrollWidth - document.documentElement.clientWidth");
         assert!(wider.as_f64().unwrap() <= 1.0, "{name}{suffix} is {wider} px wider than the window");
     });
 }

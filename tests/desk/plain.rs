@@ -1,7 +1,7 @@
 //! Without a script.
 
 use crate::browser::Manner;
-use crate::support::{Setup, rating, reviewer, row};
+use crate::support::{NOTICE, Setup, rating, reviewer, row};
 
 #[test]
 fn claiming_deciding_and_undoing_work_without_a_script() {
@@ -11,15 +11,18 @@ fn claiming_deciding_and_undoing_work_without_a_script() {
     desk.hold(&[rating("praise", 5), rating("one", 5), rating("two", 5)]);
     browser.sign_in("zhao");
     browser.open_queue_with("praise");
-    assert!(!browser.shows("#help"), "what needs a script is not offered: the help's button is shown by it alone");
+    assert!(
+        !browser.shows("#help"),
+        "what needs a script is not offered: the help's button is shown by it alone"
+    );
     browser.follow(&format!("{} a.open", row("praise")));
     browser.claim();
     browser.says("#decide .claim", "我已领取");
     browser.decide("clear", "clear-real-case", "无脚本");
-    browser.says("main > .notice", "予以计入");
+    browser.says(NOTICE, "已决定 1 条");
     desk.assert_stands("praise", "admit", 1);
-    browser.follow("main > .notice form button");
-    browser.says("main > .notice", "已撤销");
+    browser.follow(&format!("{NOTICE} form button"));
+    browser.says(NOTICE, "已撤销");
     assert_eq!(desk.stands("praise").0, "hold");
 
     browser.open_queue_with("two");
@@ -29,7 +32,7 @@ fn claiming_deciding_and_undoing_work_without_a_script() {
     browser.click("#bulk input[value=confirm]");
     browser.choose("#bulk select[name=reason]", "confirm-staff");
     browser.follow("#bulk button.send");
-    browser.says("main > .notice", "已决定 2 条");
+    browser.says(NOTICE, "已决定 2 条");
     for id in ["one", "two"] {
         desk.assert_stands(id, "reject", 1);
     }

@@ -3,7 +3,7 @@
 use std::sync::Barrier;
 
 use crate::browser::Browser;
-use crate::support::{Setup, rating, reviewer, row};
+use crate::support::{NOTICE, Setup, rating, reviewer, row};
 
 /// Both do it at the same moment.
 fn at_once(both: [&Browser; 2], act: impl Fn(&Browser) + Sync) {
@@ -33,7 +33,7 @@ fn of_two_people_who_claim_a_case_at_once_one_gets_it_and_the_other_reads_who() 
     let (winner, loser, name) = if mine[0] { (&one, &other, "赵一") } else { (&other, &one, "钱二") };
     let told = loser.text("main");
     assert!(told.contains(&format!("{name} 已领取")), "{told}");
-    assert!(loser.text("main > .notice").contains(name), "the refusal names the person as the page does: {told}");
+    assert!(loser.text(NOTICE).contains(name), "the refusal names the person as the page does: {told}");
     assert!(!loser.has("#decide form.decide"), "{told}");
     let refused = loser.post("/desk/cases/wanted/decide", "outcome=clear&reason=clear-real-case");
     desk.assert_stands("wanted", "hold", 0);
@@ -61,8 +61,9 @@ fn of_two_decisions_sent_at_once_one_counts_and_the_other_is_told() {
     at_once([&one, &other], |browser| browser.follow("#decide .decide button.send"));
     let (decision, revision, _) = desk.stands("wanted");
     assert_eq!(revision, 1, "one decision, one revision");
-    let notices = [&one, &other].map(|browser| browser.text("main > .notice"));
-    let (told, winner) = if decision == "admit" { (&notices[1], &notices[0]) } else { (&notices[0], &notices[1]) };
+    let notices = [&one, &other].map(|browser| browser.text(NOTICE));
+    let (told, winner) =
+        if decision == "admit" { (&notices[1], &notices[0]) } else { (&notices[0], &notices[1]) };
     assert!(winner.contains("已决定 1 条"), "{notices:?}");
     assert!(told.contains("已办结"), "{notices:?}");
 }

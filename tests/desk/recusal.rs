@@ -19,9 +19,12 @@ fn a_reviewer_of_the_rated_department_does_not_see_the_case() {
         assert!(!browser.has(&row(id)), "a search finds {id} no more than the list");
         browser.open(&format!("/desk/cases/{id}"));
         assert!(browser.has(".page-error"), "{}", browser.text("main"));
-        for (act, form) in
-            [("claim", ""), ("decide", "outcome=clear&reason=clear-real-case"), ("callback", ""), ("undo", "")]
-        {
+        for (act, form) in [
+            ("claim", ""),
+            ("decide", "outcome=clear&reason=clear-real-case"),
+            ("callback", ""),
+            ("undo", ""),
+        ] {
             browser.post(&format!("/desk/cases/{id}/{act}"), form);
         }
         browser.post("/desk/decide", &format!("id={id}&outcome=clear&reason=clear-real-case"));

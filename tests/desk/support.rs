@@ -12,6 +12,8 @@ use crate::process::{Answer, Place, Server};
 
 /// Everybody's password.
 pub const PASSWORD: &str = "osmanthus cakes 3";
+/// What a page says of what was just done.
+pub const NOTICE: &str = "main > .notice[role]";
 /// The rated department of [`rating`].
 pub const DEPARTMENT: &str = "990108-GA";
 /// Its district.
@@ -80,19 +82,12 @@ pub fn rating(id: &str, stars: u8) -> Value {
 /// What a desk is started with.
 pub struct Setup {
     people: Vec<NewAccount>,
-    config: String,
     manner: Manner,
 }
 
 impl Setup {
     pub fn new(people: impl IntoIterator<Item = NewAccount>) -> Self {
-        Self { people: people.into_iter().collect(), config: String::new(), manner: Manner::default() }
-    }
-
-    /// More lines of configuration.
-    pub fn config(mut self, lines: &str) -> Self {
-        self.config.push_str(lines);
-        self
+        Self { people: people.into_iter().collect(), manner: Manner::default() }
     }
 
     pub fn manner(mut self, manner: Manner) -> Self {
@@ -113,7 +108,7 @@ impl Setup {
             access.set_password(&name, Some(PASSWORD), SetBy::Holder).unwrap();
         }
         let rules = place.rules(HOLD);
-        let config = format!("{}\nrules.directory = {:?}\n", self.config, rules.display().to_string());
+        let config = format!("rules.directory = {:?}\n", rules.display().to_string());
         let server = Server::start(&place, &config, "operator");
         let browsers = Browser::start(server.address, self.manner);
         Some((Desk { server, access, place }, browsers))
@@ -136,7 +131,8 @@ impl Desk {
         let lines: String = ratings.iter().map(|rating| format!("{rating}\n")).collect();
         let answer = self.server.post("/v1/ratings/batch", lines);
         assert_eq!(answer.status, 200, "{}", answer.text());
-        let answers: Vec<Value> = answer.text().lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+        let answers: Vec<Value> =
+            answer.text().lines().map(|line| serde_json::from_str(line).unwrap()).collect();
         let held = answers.iter().filter(|answer| answer["decision"] == "hold").count();
         assert_eq!(held, ratings.len(), "{}", answer.text());
     }
