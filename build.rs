@@ -6,11 +6,12 @@ use std::path::{Path, PathBuf};
 use std::{env, fs, io};
 
 /// Files and folders below `src/`.
-const STATE: [&str; 16] = [
+const STATE: [&str; 17] = [
     "catalogue",
     "date.rs",
     "expression",
     "features",
+    "incidents",
     "lookback",
     "models",
     "observation.rs",

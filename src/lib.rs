@@ -47,6 +47,8 @@ pub mod models;
 
 pub mod lookback;
 
+pub mod incidents;
+
 pub mod verdict;
 
 pub mod policy;

@@ -94,6 +94,12 @@ pub struct Metrics {
     reviews: IntCounterVec,
     /// Sequence up to which the desk's projection has the log.
     pub desk_position: IntGauge,
+    /// Incidents that go on.
+    pub incidents_open: IntGauge,
+    /// Incidents announced.
+    pub incidents: IntCounter,
+    /// Alerts for supervisors.
+    pub alerts: IntCounter,
     /// HTTP connections being served.
     pub connections: IntGauge,
 }
@@ -195,6 +201,15 @@ impl Metrics {
                 "zhenping_desk_position",
                 "Sequence up to which the desk's projection has the log.",
             )?,
+            incidents_open: make.int_gauge(
+                "zhenping_incidents_open",
+                "Surges of bad ratings by unrelated raters that go on.",
+            )?,
+            incidents: make.counter(
+                "zhenping_incidents_total",
+                "Surges of bad ratings by unrelated raters that were announced.",
+            )?,
+            alerts: make.counter("zhenping_alerts_total", "Jumps in what a window's ratings are made of.")?,
             connections: make.int_gauge("zhenping_http_connections", "HTTP connections being served.")?,
             registry: make.registry,
         })

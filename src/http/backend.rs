@@ -13,6 +13,7 @@ use serde::Serialize;
 use serde_json::Value;
 use tokio::sync::watch;
 
+use super::incidents::Surges;
 use crate::log::entry::CallbackResult;
 use crate::service::Service;
 
@@ -198,6 +199,9 @@ pub struct LiveReason {
     pub text_en: String,
 }
 
+/// Most incidents, and most alerts, that one call tells of.
+pub const SURGES_MAX: usize = 200;
+
 /// The service behind the door.
 pub trait Backend: Send + Sync + 'static {
     /// Takes one rating and waits for its answer. It may be scored on the thread that polls, which takes
@@ -251,6 +255,9 @@ pub trait Backend: Send + Sync + 'static {
     fn desk(self: &Arc<Self>) -> Option<Arc<Service>> {
         None
     }
+
+    /// Incidents and alerts, those that go on first, at most [`SURGES_MAX`] of each.
+    fn incidents(&self) -> Surges;
 
     /// The authoritative figures and the log position they follow from. Blocks.
     ///

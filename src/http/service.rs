@@ -13,8 +13,9 @@ use tokio::sync::{oneshot, watch};
 
 use super::backend::{
     Answer, Backend, BackendError, Live, LiveReason, LiveVerdict, Page, Refusal as RefusedRating,
-    ReviewFailure, StatisticsQuery, StatisticsQueryError,
+    ReviewFailure, SURGES_MAX, StatisticsQuery, StatisticsQueryError,
 };
+use super::incidents::{Copied, Surges};
 use crate::log::Entry;
 use crate::log::entry::{Act, CallbackResult};
 use crate::review::{Refusal, ReviewTimes};
@@ -132,6 +133,11 @@ impl Backend for Service {
 
     fn desk(self: &Arc<Self>) -> Option<Arc<Service>> {
         Service::desk(self).map(|_| Arc::clone(self))
+    }
+
+    fn incidents(&self) -> Surges {
+        let copied = self.folds(|folds| Copied::of(&folds.incidents, SURGES_MAX));
+        copied.told(|at| at.to_string())
     }
 
     fn statistics(&self, query: &StatisticsQuery) -> Result<Value, StatisticsQueryError> {

@@ -5,6 +5,7 @@
 //! of the log that can be deleted at any time.
 
 pub mod case;
+pub mod drawing;
 pub mod evidence;
 pub mod mask;
 pub mod picture;

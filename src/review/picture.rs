@@ -7,9 +7,9 @@ use crate::time::{DAY_MS, HOUR_MS, Instant, MINUTE_MS};
 
 /// Width of every picture, in pixels.
 pub const WIDTH: f64 = 960.0;
-/// Room at the left for the names of lanes and rows, and at the right.
-pub const LEFT: f64 = 150.0;
-const RIGHT: f64 = 20.0;
+/// Room at the left, where the names of lanes stand above their lines, and at the right.
+const LEFT: f64 = 24.0;
+const RIGHT: f64 = 24.0;
 
 /// A mark on the axis of time.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -73,7 +73,7 @@ fn label(at: Instant, step: i64, offset: UtcOffset) -> String {
     format!("{:02}:{:02}", in_day / HOUR_MS, in_day / MINUTE_MS % 60)
 }
 
-fn tenth(pixels: f64) -> f64 {
+pub(super) fn tenth(pixels: f64) -> f64 {
     (pixels * 10.0).round() / 10.0
 }
 
@@ -162,7 +162,8 @@ pub fn layout(nodes: usize, edges: &[(usize, usize)], height: f64, margin: f64) 
             place.1 = (place.1 + dy * step).clamp(0.0, height);
         }
     }
-    places.into_iter().map(|(x, y)| Point { x: tenth(x + margin), y: tenth(y + margin) }).collect()
+    let within = |pixels: f64, most: f64| tenth(pixels + margin).clamp(margin, margin + most);
+    places.into_iter().map(|(x, y)| Point { x: within(x, width), y: within(y, height) }).collect()
 }
 
 fn between(one: (f64, f64), other: (f64, f64)) -> (f64, f64, f64) {
@@ -199,7 +200,7 @@ mod tests {
         #![proptest_config(ProptestConfig { cases: 64, ..ProptestConfig::default() })]
 
         #[test]
-        fn every_node_stands_in_the_box_and_no_two_on_one_spot(
+        fn every_node_stands_in_the_box_and_the_same_graph_gives_the_same_picture(
             nodes in 0..40_usize,
             edges in prop::collection::vec((0..45_usize, 0..45_usize), 0..80),
             height in 80.0..600.0_f64,

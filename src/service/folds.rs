@@ -3,6 +3,7 @@
 use super::references::{Collector, calendar_of};
 use crate::catalogue::builtin as f;
 use crate::date::UtcOffset;
+use crate::incidents::{Incidents, Limits, Opened};
 use crate::log::Entry;
 use crate::log::entry::{Act, RevisionEntry, RevisionSource};
 use crate::lookback::{Entrant, Lookback};
@@ -23,6 +24,8 @@ pub struct Folds {
     pub lookback: Lookback,
     /// Whether the model in force is believed.
     pub governor: Governor,
+    /// What people should know of; no decision reads it.
+    pub incidents: Incidents,
     /// Where days begin.
     pub offset: UtcOffset,
     /// Reference tables on their way: their holidays make the calendar of the holds from there on.
@@ -33,9 +36,13 @@ pub struct Folds {
 
 impl Folds {
     /// Folds an entry that was just appended. The budget knows it already: it was asked when it was decided.
-    pub fn apply(&mut self, sequence: u64, entry: &Entry) {
+    /// Gives what incidents and alerts begin with it.
+    pub fn apply(&mut self, sequence: u64, entry: &Entry) -> Option<Opened> {
+        let mut opened = None;
         if let Entry::Rating(rating) = entry {
             self.bad_ratings += u64::from(rating.observation.is_bad());
+            let decision = rating.outcome.decision;
+            opened = self.incidents.note(sequence, &rating.observation, &rating.features, decision);
         }
         match entry {
             Entry::Rating(rating) if rating.outcome.decision == Decision::Hold => {
@@ -55,6 +62,7 @@ impl Folds {
             }
             _ => {}
         }
+        opened
     }
 
     /// Folds an entry that an earlier process appended, with the group model that was in force then.
@@ -96,7 +104,8 @@ impl Folds {
             }
             _ => {}
         }
-        self.apply(sequence, entry);
+        // What began then was said then.
+        let _ = self.apply(sequence, entry);
     }
 
     fn revise(&mut self, revision: &RevisionEntry) {
@@ -112,6 +121,11 @@ impl Folds {
     pub fn pending_holds(&self) -> u64 {
         self.pending.len() as u64
     }
+}
+
+/// No incidents yet, with days that begin where the service's do.
+pub(super) fn no_incidents(offset: UtcOffset) -> Incidents {
+    Incidents::new(Limits { offset, ..Limits::default() })
 }
 
 /// Whether a revision is a machine's hold, which counts against the budget if the rating is bad.

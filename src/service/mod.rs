@@ -49,6 +49,7 @@ use tokio::sync::watch;
 
 use crate::date::{Day, UtcOffset};
 use crate::features::state::StateLimits;
+use crate::incidents::Opened;
 use crate::log::entry::RatingEntry;
 use crate::log::{Entry, Log};
 use crate::metrics::Metrics;
@@ -281,23 +282,40 @@ impl Shared {
 
     /// Folds what has just become durable and tells everybody.
     fn publish(&self, range: Range<u64>, entries: Vec<Entry>) -> Vec<Entry> {
+        let mut opened = Vec::new();
         let mut folds = lock(&self.folds);
         let mut recent = lock(&self.recent);
         for (sequence, entry) in range.clone().zip(&entries) {
-            folds.apply(sequence, entry);
+            opened.extend(folds.apply(sequence, entry));
             recent.note(sequence, entry);
             if let Entry::Rating(rating) = entry {
                 self.metrics.rating(rating.outcome.decision, rating.observation.is_bad());
                 rating.observation.warnings.iter().for_each(|warning| self.metrics.warning(&warning.path));
             }
         }
+        crate::metrics::set(&self.metrics.incidents_open, folds.incidents.going_on() as u64);
         drop((folds, recent));
+        opened.iter().for_each(|opened| self.announce(opened));
         let folded = self.figures.fold(range.start, entries, self.log.head());
         self.head.send_replace(range.end);
         if let Some(desk) = &self.desk {
             desk.wake();
         }
         folded
+    }
+
+    /// Says what incidents and alerts begin.
+    fn announce(&self, opened: &Opened) {
+        if let Some(incident) = &opened.incident {
+            self.metrics.incidents.inc();
+            let (id, department, window) = (incident.id(), &incident.department, incident.window.as_deref());
+            tracing::info!(id, %department, window, "incident: {}", incident.text().en);
+        }
+        for alert in &opened.alerts {
+            self.metrics.alerts.inc();
+            let (id, department, window) = (alert.id(), &alert.department, &alert.window);
+            tracing::info!(id, %department, %window, "alert: {}", alert.text().en);
+        }
     }
 
     /// Says that the service cannot go on: readiness tells, and nothing more is taken.

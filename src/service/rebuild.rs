@@ -10,6 +10,7 @@ use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use super::folds::no_incidents;
 use super::past::LogPast;
 use super::references::Collector;
 use super::rules::Archive;
@@ -106,6 +107,7 @@ fn from_nothing(ruling: &Arc<Ruling>, options: &Options) -> Restored {
             bad_ratings: 0,
             lookback: Lookback::new(options.lookback_ratings),
             governor: Governor::default(),
+            incidents: no_incidents(options.offset),
             offset: options.offset,
             tables: Collector::default(),
             tables_at: Vec::new(),

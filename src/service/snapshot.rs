@@ -204,6 +204,9 @@ impl Snapshots {
         writer.section("lookback", |out| {
             postcard::to_io(&lookback, out).map(drop).map_err(std::io::Error::other)
         })?;
+        writer.section("incidents", |out| {
+            postcard::to_io(&folds.incidents, out).map(drop).map_err(std::io::Error::other)
+        })?;
         let path = writer.finish(self.policy.kept)?;
         Ok(path.metadata().map_or(0, |metadata| metadata.len()))
     }
@@ -274,6 +277,7 @@ impl Snapshots {
             postcard::from_bytes(section("holds")?).map_err(|_| DAMAGED)?;
         let (lookback, governor): (Lookback, Governor) =
             postcard::from_bytes(section("lookback")?).map_err(|_| DAMAGED)?;
+        let incidents = postcard::from_bytes(section("incidents")?).map_err(|_| DAMAGED)?;
         let calendar = calendar.unwrap_or_else(|| options.calendar.clone());
         let folds = Folds {
             pending: Pending::restore(calendar, options.lapse, held, decided),
@@ -281,6 +285,7 @@ impl Snapshots {
             bad_ratings: 0,
             lookback,
             governor,
+            incidents,
             offset: options.offset,
             tables: collector,
             tables_at: meta.tables,

@@ -11,12 +11,14 @@ use serde_json::{Value, json};
 use tokio::net::TcpListener;
 use tokio::sync::{oneshot, watch};
 use zhenping::access::{Access, Role};
+use zhenping::catalogue::Bilingual;
 use zhenping::cli::serve::Server;
 use zhenping::config::Config;
 use zhenping::http::backend::{
     Answer, Backend, BackendError, Live, LiveReason, LiveVerdict, Page, Refusal, ReviewFailure,
     StatisticsQuery, StatisticsQueryError,
 };
+use zhenping::http::incidents::{Surge, Surges};
 use zhenping::log::entry::CallbackResult;
 use zhenping::metrics::Metrics;
 
@@ -185,6 +187,25 @@ impl Backend for Fake {
             .collect();
         let next = if items.len() == limit { items[limit - 1].0 + 1 } else { page.next };
         Ok(Page { items, next })
+    }
+
+    fn incidents(&self) -> Surges {
+        let surge = Surge {
+            id: "I2A".into(),
+            department: "990108-GA".into(),
+            district: Some("990108".into()),
+            hall: None,
+            window: None,
+            since: "2026-03-18T02:00:00.000Z".into(),
+            until: None,
+            ratings: 23,
+            raters: Some(22),
+            related: Some(1),
+            held: Some(0),
+            baseline: "0.4/h".into(),
+            text: Bilingual::new("23 条差评", "23 bad ratings"),
+        };
+        Surges { incidents: vec![surge], alerts: Vec::new() }
     }
 
     fn statistics(&self, query: &StatisticsQuery) -> Result<Value, StatisticsQueryError> {

@@ -97,3 +97,16 @@ fn a_head_request_has_no_body() {
     connection.send(server.head("GET", "/healthz", None) + "\r\n");
     assert_eq!(connection.answer().text(), "ok\n");
 }
+
+#[test]
+fn incidents_are_told_to_operators() {
+    let server = Running::start();
+    let told = server.get("/v1/incidents", Role::Operator).json();
+    let incident = &told["incidents"][0];
+    assert_eq!((&incident["id"], &incident["ratings"]), (&"I2A".into(), &23.into()));
+    assert_eq!(incident["text"]["en"], "23 bad ratings");
+    assert_eq!(told["alerts"], serde_json::json!([]));
+    for role in [Role::Intake, Role::Handling, Role::Statistics] {
+        server.get("/v1/incidents", role).problem(403);
+    }
+}

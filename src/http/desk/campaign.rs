@@ -13,13 +13,14 @@ use serde_json::{Value, json};
 use super::Desk;
 use super::case::whole;
 use super::pages::{PageResult, Problem, is_for, respond};
-use super::pictures::{self, Links, Map};
+use super::pictures;
 use super::queue::scope_of;
 use super::rows::{Choice, Row, choices};
 use super::visit::Visitor;
 use super::words::{Named, Text, both, text};
 use crate::access::Viewed;
 use crate::date::Month;
+use crate::review::drawing::{Links, Map};
 use crate::review::projection::{
     Campaign, CampaignRow, CaseRow, GROUP_MAX, MemberFilter, QueueFilter, Share, Viewer,
 };

@@ -10,7 +10,6 @@ use serde::{Deserialize, Serialize};
 
 use super::forms::local;
 use super::pages::{PageResult, Problem, is_for, respond};
-use super::pictures::{Links, Timeline};
 use super::rows::{Choice, Row, choices, reasons_of, said};
 use super::visit::Visitor;
 use super::words::{Named, Text, aspect, both, case_match, name_of, origin, text};
@@ -20,6 +19,7 @@ use crate::log::Entry;
 use crate::log::entry::{Act, RatingEntry, ReviewEntry, RevisionSource};
 use crate::pseudonym::Pseudonym;
 use crate::review::case::Callback;
+use crate::review::drawing::{Links, Timeline};
 use crate::review::projection::{CaseRow, QueueFilter, Viewer};
 use crate::review::{CaseState, mask, reasons};
 use crate::service::CaseFile;

@@ -14,9 +14,13 @@ use super::pages::{PageResult, Problem, respond};
 use super::visit::Visitor;
 use super::words::{Named, name_of};
 use crate::http::backend::Backend;
+use crate::http::incidents::{Copied, Surge};
 use crate::service::MINUTES_KEPT;
 use crate::time::{Instant, MINUTE_MS};
 use crate::wire::Suspicion;
+
+/// Most incidents, and most alerts, on the page.
+const MOST_SURGES: usize = 20;
 
 #[derive(Serialize)]
 struct Content {
@@ -80,9 +84,6 @@ struct Tick {
 }
 
 #[derive(Serialize)]
-struct Surge {}
-
-#[derive(Serialize)]
 struct Ledger {
     position: u64,
     head: String,
@@ -123,12 +124,14 @@ fn content(desk: &Desk) -> Result<Content, Problem> {
         .map_err(|failure| Problem::failed("holds", &failure))?;
     let position = desk.review.position();
     let count = |kind: Suspicion| holds.get(kind.name()).copied().unwrap_or(0);
+    let surges = desk.service.folds(|folds| Copied::of(&folds.incidents, MOST_SURGES));
+    let surges = surges.told(|at| desk.moment(at));
     let waits = live.pending_bad + live.pending_good > 0;
     Ok(Content {
         holds: Suspicion::ALL.iter().map(|&kind| Holds { kind: name_of(kind), n: count(kind) }).collect(),
         rates: rates(desk),
-        incidents: Vec::new(),
-        alerts: Vec::new(),
+        incidents: surges.incidents,
+        alerts: surges.alerts,
         ledger: Ledger { position: head.next_sequence, head: head.chain.to_string() },
         rules: live.rules.clone(),
         model: desk

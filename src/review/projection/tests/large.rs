@@ -1,5 +1,5 @@
 //! How long it takes with many cases:
-//! `cargo test --release --lib review::projection::tests::large -- --ignored --nocapture`.
+//! `cargo test --lib review::projection::tests::large -- --ignored --nocapture`.
 
 use std::time::Instant as Moment;
 

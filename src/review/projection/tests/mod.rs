@@ -9,6 +9,7 @@ mod rebuild;
 use std::collections::HashMap;
 
 use compact_str::format_compact;
+use rusqlite::types::ValueRef;
 
 use super::*;
 use crate::catalogue::{FeatureVector, MAX_FEATURES};
@@ -320,8 +321,11 @@ pub fn dump(projection: &Projection) -> Vec<String> {
                 let columns = statement.column_count();
                 let mut found = statement.query([])?;
                 while let Some(row) = found.next()? {
-                    let values: Vec<String> =
-                        (0..columns).map(|column| format!("{:?}", row.get_ref(column).unwrap())).collect();
+                    let value = |column: usize| match row.get_ref(column).unwrap() {
+                        ValueRef::Text(text) => String::from_utf8_lossy(text).into_owned(),
+                        other => format!("{other:?}"),
+                    };
+                    let values: Vec<String> = (0..columns).map(value).collect();
                     rows.push(format!("{table}: {}", values.join(" ")));
                 }
             }
