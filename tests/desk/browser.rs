@@ -344,6 +344,14 @@ impl Browser {
         Some(cookie.value().to_owned())
     }
 
+    /// Sets the session's cookie, as signing in does.
+    pub fn session(&self, cookie: &str) {
+        let url = format!("http://{}/desk", self.server);
+        let params =
+            json!({"name": "zp_session", "value": cookie, "url": url, "path": "/desk", "httpOnly": true});
+        assert_eq!(self.devtools("Network.setCookie", params)["success"], true);
+    }
+
     /// Drops all cookies: the browser is signed out, and the session goes on.
     pub fn forget_cookies(&self) {
         wait(self.client().delete_all_cookies()).unwrap();

@@ -1,6 +1,6 @@
 //! What is looked at and asked for: comments, call backs, the audit trail.
 
-use serde_json::{Value, json};
+use serde_json::json;
 use zhenping::access::{AccountRole, Viewed};
 
 use crate::support::{Setup, person, rating, reviewer, row};
@@ -87,21 +87,4 @@ fn the_audit_trail_lists_every_act_with_its_reason_and_is_for_auditors_alone() {
     for said in ["领取", "异常：不计入统计", "工作人员代评或诱导", "撤销"] {
         assert!(events.contains(said), "{said}: {events}");
     }
-}
-
-#[test]
-fn the_queue_tells_of_changes_by_itself_and_moves_nothing_that_is_read() {
-    let Some((desk, [browser])) = Setup::new([reviewer("zhao")]).start() else { return };
-    desk.hold(&[rating("first", 5)]);
-    browser.sign_in("zhao");
-    browser.open_queue_with("first");
-    assert_eq!(browser.text("[data-count=open]"), "1");
-    desk.hold(&[rating("second", 5)]);
-    browser.says("[data-count=open]", "2");
-    browser.says("#changed", "点此刷新");
-    assert!(!browser.has(&row("second")), "no row moves under the reader's eyes");
-    browser.follow("#changed a");
-    assert!(browser.has(&row("second")));
-    let live: Value = browser.eval("return document.querySelector('#live').getAttribute('aria-live')");
-    assert_eq!(live, "polite");
 }

@@ -19,6 +19,7 @@ mod language;
 mod pages;
 mod pictures;
 mod plain;
+mod queue;
 mod races;
 mod recusal;
 mod sign_in;

@@ -1,5 +1,9 @@
 //! The door: signing in and out, throttling, sessions that end.
 
+use std::time::Duration;
+
+use zhenping::access::{Access, SessionLimits};
+
 use crate::support::{PASSWORD, Setup, rating, reviewer, row};
 
 #[test]
@@ -85,4 +89,39 @@ fn signing_out_in_one_tab_ends_the_others_and_what_they_send_changes_nothing() {
     browser.arrives("/desk/queue");
     browser.open_queue_with("waiting");
     assert!(!browser.text(&row("waiting")).contains("已领取"), "{}", browser.text(&row("waiting")));
+}
+
+#[test]
+fn a_session_whose_time_is_over_leads_to_the_door_and_back_and_what_it_sends_changes_nothing() {
+    let Some((desk, [browser])) = Setup::new([reviewer("zhao")]).start() else { return };
+    desk.hold(&[rating("waiting", 1)]);
+    // A session as the service starts them, whose working day is over in a moment.
+    let limits = SessionLimits { absolute: Duration::from_secs(6), ..SessionLimits::default() };
+    let door = Access::open(&desk.place.data()).unwrap().with_session_limits(limits);
+    let (cookie, session) = door.start_session("zhao").unwrap();
+    browser.session(&cookie);
+    browser.until("the case", || {
+        browser.open("/desk/cases/waiting");
+        browser.has("#decide form").then_some(())
+    });
+    let form = format!("csrf={}", session.csrf());
+    let headers = [
+        ("Cookie", format!("zp_session={cookie}")),
+        ("Content-Type", "application/x-www-form-urlencoded".into()),
+    ];
+    let headers = headers.each_ref().map(|(name, value)| (*name, value.as_str()));
+    browser.until("the end of the session", || {
+        let answer = desk.send("GET", "/desk/queue", &headers[..1], "");
+        (answer.status == 303).then_some(())
+    });
+    let late = desk.send("POST", "/desk/cases/waiting/claim", &headers, &form);
+    assert_eq!(late.status, 303, "{}", late.head);
+    assert!(late.header("location").unwrap().starts_with("/desk/sign-in"), "{}", late.head);
+    // The page of the browser is still the case, and its button leads to the door.
+    browser.claim();
+    browser.arrives("/desk/sign-in");
+    browser.open("/desk/cases/waiting");
+    browser.try_sign_in("zhao", PASSWORD);
+    browser.arrives("/desk/cases/waiting");
+    browser.says("#decide .claim", "无人领取");
 }

@@ -120,8 +120,7 @@ pub struct Desk {
     pub server: Server,
     /// The accounts, beside the running server as the command line has them.
     pub access: Access,
-    #[allow(dead_code, reason = "the directory lives as long as the desk")]
-    place: Place,
+    pub place: Place,
 }
 
 impl Desk {
