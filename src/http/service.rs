@@ -124,11 +124,11 @@ impl Backend for Service {
         desk.wait_for(*Service::head(self).borrow());
         let found = desk.projection().by_reference(reference).map_err(|error| unavailable(&error))?;
         let (_, rating_id) = found.ok_or(ReviewFailure::NotFound)?;
-        self.from_outside(&rating_id, Act::Appeal, words)
+        self.act_from_outside(&rating_id, Act::Appeal, words)
     }
 
     fn evidence(&self, rating_id: &str, result: CallbackResult, words: &str) -> Result<u64, ReviewFailure> {
-        self.from_outside(rating_id, Act::Callback(result), words)
+        self.act_from_outside(rating_id, Act::Callback(result), words)
     }
 
     fn desk(self: &Arc<Self>) -> Option<Arc<Service>> {
@@ -255,7 +255,7 @@ impl Backend for Service {
 
 impl Service {
     /// An act of somebody from outside.
-    fn from_outside(&self, rating_id: &str, act: Act, words: &str) -> Result<u64, ReviewFailure> {
+    fn act_from_outside(&self, rating_id: &str, act: Act, words: &str) -> Result<u64, ReviewFailure> {
         let request = ReviewRequest {
             rating_ids: vec![rating_id.into()],
             act,

@@ -30,7 +30,7 @@ use crate::time::Instant;
 use crate::verdict::{Contribution, VerdictBody};
 use crate::version::Version;
 use crate::wire::{Decision, ReasonSource, Suspicion};
-pub use review::{CASES_MAX, ReviewReply, ReviewRequest, Reviewed};
+pub use review::{CASES_MAX, Permit, ReviewReply, ReviewRequest, Reviewed};
 
 /// Where an ordered stream's lines go ([`Reply::Line`]).
 pub trait Output: Send {

@@ -61,7 +61,7 @@ use crate::time::Instant;
 use crate::version::Version;
 
 pub use answer::{Answer, Reply};
-pub use commit::{CASES_MAX, Output, ReviewReply, ReviewRequest, Reviewed};
+pub use commit::{CASES_MAX, Output, Permit, ReviewReply, ReviewRequest, Reviewed};
 pub use desk::{DeskOptions, MINUTES_KEPT, ReviewDesk};
 pub use folds::Folds;
 pub use intake::{IntakeLimits, Refused};

@@ -21,6 +21,9 @@ use crate::wire::{Decision, ReasonSource};
 /// Most cases that one act may be about.
 pub const CASES_MAX: usize = 5_000;
 
+/// Whether an account may do something to a rating.
+pub type Permit = Box<dyn Fn(&PublicRating) -> Result<(), Refusal> + Send>;
+
 /// An act about some cases, all or none of which may be in order.
 pub struct ReviewRequest {
     /// The ratings, each once.
@@ -38,7 +41,7 @@ pub struct ReviewRequest {
     /// How long claims and undoing last.
     pub times: ReviewTimes,
     /// Whether the account may do this to a rating: recusal and scope.
-    pub permit: Box<dyn Fn(&PublicRating) -> Result<(), Refusal> + Send>,
+    pub permit: Permit,
 }
 
 /// What became of an act about one case.
