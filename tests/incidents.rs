@@ -1,6 +1,7 @@
 //! What is announced of a simulated city's traffic.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 use std::sync::Arc;
 
 use zhenping::date::UtcOffset;
@@ -97,6 +98,44 @@ fn announce(params: Params) -> Told {
             }
         }
     }
+}
+
+#[test]
+fn an_outage_of_a_simulated_city_is_announced_and_a_brigade_with_one_text_is_not() {
+    let scenarios = vec!["outage".to_owned(), "brigade_one_text".to_owned()];
+    let params = Params { seed: 11, days: 5, per_day: 8_000, scenarios, ..Params::default() };
+    let told = announce(params);
+    assert!(
+        told.campaigns.keys().any(|(scenario, _)| *scenario == "brigade_one_text"),
+        "there was a brigade"
+    );
+    assert!(told.announced.iter().any(Announced::is_true), "no outage was announced");
+    for Announced { incident, scenarios } in &told.announced {
+        let brigade = scenarios.get("brigade_one_text").copied().unwrap_or(0);
+        assert!(brigade * 2 < scenarios.values().sum(), "{scenarios:?} {}", incident.text().en);
+    }
+}
+
+/// Nobody is held, or spared, for an incident: what decides does not know that there are any.
+#[test]
+fn nothing_that_decides_reads_incidents() {
+    fn look(path: &Path, named: &mut Vec<String>) {
+        if path.is_dir() {
+            std::fs::read_dir(path).unwrap().for_each(|inner| look(&inner.unwrap().path(), named));
+        } else if std::fs::read_to_string(path).unwrap().contains("incidents") {
+            named.push(path.display().to_string());
+        }
+    }
+    let deciding =
+        ["features", "rules", "models", "lookback", "policy", "scoring", "scoring.rs", "verdict.rs"];
+    let service = ["service/commit.rs", "service/commit", "service/worker.rs", "service/render.rs"];
+    let mut named = Vec::new();
+    for part in deciding.into_iter().chain(service) {
+        let path = Path::new("src").join(part);
+        assert!(path.exists(), "{part} has moved; say here where to");
+        look(&path, &mut named);
+    }
+    assert!(named.is_empty(), "{named:?}");
 }
 
 #[test]

@@ -54,8 +54,10 @@ const LEAST_RATINGS: u32 = 8;
 const CHANCE: f64 = 1e-4;
 /// Nothing is announced before the log reaches back so far: nobody knows what is usual.
 const LEAST_KNOWN_MS: i64 = DAY_MS;
-/// One rating advances the time by no more, so that one from the far future makes nothing old.
-const MOST_AHEAD_MS: i64 = HOUR_MS;
+/// One rating advances the time by no more (a long weekend), so that one from the far future makes nothing old.
+const LONGEST_GAP_MS: i64 = 3 * DAY_MS;
+/// So many ratings in a row that lie before such a step take it back.
+const DOUBTED: u8 = 3;
 /// An incident is over once an hour brings no more than so many times what is usual.
 const OVER: f64 = 2.0;
 /// After so long, what an incident brings is learned as what is usual.
@@ -146,25 +148,45 @@ impl Place {
 #[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
 struct Watermark {
     newest_ms: Option<i64>,
-    /// A rating was far ahead of all before it; a second one shows that time has passed indeed.
+    /// A rating was further ahead than any night or weekend; a second one shows that time has passed indeed.
     ahead_ms: Option<i64>,
+    /// One rating moved the time by more than an hour: where it stood before, and how many ratings since then
+    /// know nothing of it.
+    leapt: Option<(i64, u8)>,
 }
 
 impl Watermark {
     /// Sees a rating's time; gives how far time has come.
     fn pass(&mut self, at_ms: i64) -> i64 {
         let newest = self.newest_ms.unwrap_or(at_ms);
-        let next = newest.saturating_add(MOST_AHEAD_MS);
-        let now = match self.ahead_ms.take() {
-            _ if at_ms <= next => newest.max(at_ms),
-            Some(ahead) => ahead.min(at_ms).max(next),
-            None => {
-                self.ahead_ms = Some(at_ms);
-                next
-            }
+        let next = newest.saturating_add(HOUR_MS);
+        let ahead = self.ahead_ms.take();
+        let now = if at_ms <= next {
+            self.doubt(at_ms).unwrap_or(newest.max(at_ms))
+        } else if at_ms <= newest.saturating_add(LONGEST_GAP_MS) {
+            self.leapt = Some((newest, 0));
+            at_ms
+        } else if let Some(ahead) = ahead {
+            ahead.min(at_ms).max(next)
+        } else {
+            self.ahead_ms = Some(at_ms);
+            next
         };
         self.newest_ms = Some(now);
         now
+    }
+
+    /// Where the time stands if it was moved by a rating that the next ones do not bear out.
+    fn doubt(&mut self, at_ms: i64) -> Option<i64> {
+        let (before, seen) = self.leapt.take()?;
+        if at_ms > before.saturating_add(HOUR_MS) {
+            return None;
+        }
+        if seen + 1 >= DOUBTED {
+            return Some(before.max(at_ms));
+        }
+        self.leapt = Some((before, seen + 1));
+        None
     }
 }
 
@@ -230,7 +252,7 @@ impl Incidents {
         // What claims to come from the future came now.
         let at = Instant(o.submitted_at.ms().min(now_ms));
         self.began_ms.get_or_insert(at.ms());
-        if slot_of(now_ms) > self.looked {
+        if slot_of(now_ms) != self.looked {
             self.looked = slot_of(now_ms);
             self.end_incidents(now_ms);
         }

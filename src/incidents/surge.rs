@@ -49,7 +49,8 @@ impl Target {
     /// Forgets what lies more than two hours back.
     pub fn forward(&mut self, now_ms: i64) {
         let now = slot_of(now_ms);
-        if now - self.newest >= SLOTS as i64 {
+        // Also where time was taken back.
+        if (now - self.newest).abs() >= SLOTS as i64 {
             self.slots = [0; SLOTS];
             self.newest = now;
         }

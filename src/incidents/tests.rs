@@ -211,6 +211,16 @@ fn one_rating_from_the_future_hides_no_outage() {
     assert_eq!(opened.len(), 1);
 }
 
+#[test]
+fn a_step_in_time_that_no_other_rating_bears_out_is_taken_back() {
+    for hours in [3, 30, 71] {
+        let mut ratings = outage(14);
+        ratings.insert(1, Given { department: 3, ..bad(900, THEN_MS + hours * HOUR_MS) });
+        let (_, opened) = after(quiet(), ratings);
+        assert_eq!(opened.len(), 1, "{hours} hours ahead");
+    }
+}
+
 fn days(window: u64, days: std::ops::Range<i64>, defaults: u64, threes: u64) -> Vec<Given> {
     let rating = move |day: i64, i: u64| {
         let at_ms = MONDAY_MS + day * DAY_MS + 9 * HOUR_MS + i as i64 * 5 * MINUTE;

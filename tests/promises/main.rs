@@ -7,6 +7,7 @@ mod case_memory;
 mod erasure;
 mod holds;
 mod identical_bytes;
+mod incidents;
 mod key_rotation;
 mod keys;
 mod kill;
