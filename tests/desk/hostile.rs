@@ -169,7 +169,8 @@ fn a_form_without_the_sessions_own_token_or_from_elsewhere_changes_nothing() {
     let cookie = format!("zp_session={cookie}");
     let origin = format!("http://{}", desk.server.address);
     let changed = own.chars().rev().collect::<String>();
-    let cases: [(&str, Option<&str>, &[(&str, &str)]); 8] = [
+    type Sent<'a> = (&'a str, Option<&'a str>, &'a [(&'a str, &'a str)]);
+    let cases: [Sent<'_>; 8] = [
         ("no token", None, &[]),
         ("an empty token", Some(""), &[]),
         ("a changed token", Some(&changed), &[]),
