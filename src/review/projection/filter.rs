@@ -20,7 +20,7 @@ pub enum Tab {
     Bad,
     /// Past their deadline.
     Overdue,
-    /// Second looks.
+    /// With a first of two decisions: somebody else has to agree.
     Second,
     /// Appeals.
     Appeals,

@@ -97,8 +97,8 @@ impl From<Decision> for Named {
 impl From<ReviewOutcome> for Named {
     fn from(outcome: ReviewOutcome) -> Self {
         let (zh, en) = match outcome {
-            ReviewOutcome::Clear => ("通过", "cleared"),
-            ReviewOutcome::Confirm => ("认定", "confirmed"),
+            ReviewOutcome::Clear => ("予以计入", "cleared"),
+            ReviewOutcome::Confirm => ("确认异常", "confirmed"),
             ReviewOutcome::Mistaken => ("误评", "mistaken"),
         };
         named(outcome.name(), zh, en)
@@ -132,14 +132,14 @@ impl From<CallbackResult> for Named {
 pub const WHAT: &[Named] = &[
     named("claim", "领取", "claimed"),
     named("release", "放回", "released"),
-    named("clear", "通过：计入统计", "cleared: it counts"),
-    named("confirm", "认定异常：不计入统计", "confirmed: it does not count"),
-    named("mistaken", "认定误评：不计入统计", "a mistake: it does not count"),
-    named("vote-clear", "意见：通过", "voted to clear"),
-    named("vote-confirm", "初次认定异常，待另一人复核", "first to confirm; a second person has to agree"),
+    named("clear", "予以计入", "cleared: it counts"),
+    named("confirm", "确认异常：不计入统计", "confirmed: it does not count"),
+    named("mistaken", "误评：不计入统计", "a mistake: it does not count"),
+    named("vote-clear", "意见：予以计入", "voted to clear"),
+    named("vote-confirm", "初次确认异常，待另一人复核", "first to confirm; a second person has to agree"),
     named(
         "vote-mistaken",
-        "初次认定误评，待另一人复核",
+        "初次认为误评，待另一人复核",
         "first to see a mistake; a second person has to agree",
     ),
     named("escalate", "上交", "handed on"),

@@ -51,7 +51,7 @@ pub struct Counts {
     pub bad: u64,
     /// Past their deadline.
     pub overdue: u64,
-    /// Second looks.
+    /// With a first of two decisions.
     pub second: u64,
     /// Appeals.
     pub appeals: u64,
@@ -140,7 +140,10 @@ fn plan(db: &Connection, filter: &QueueFilter) -> Result<Plan, ProjectionError> 
             conditions.with("deadline < ?", filter.now.ms());
             is_counted = false;
         }
-        Tab::Second => conditions.with("kind = ?", i64::from(CaseKind::SecondLook as u8)),
+        Tab::Second => {
+            conditions.plain("first_by IS NOT NULL");
+            (index, is_counted) = (Some("open_first"), false);
+        }
         Tab::Appeals => conditions.with("kind = ?", i64::from(CaseKind::Appeal as u8)),
         Tab::Escalated => conditions.plain("escalated = 1"),
     }
@@ -169,7 +172,7 @@ fn plan(db: &Connection, filter: &QueueFilter) -> Result<Plan, ProjectionError> 
         found => {
             conditions.with("rating_id >= ?", q.to_owned());
             conditions.with("rating_id < ? || char(0x10FFFF)", q.to_owned());
-            if matches!(found, Search::FewIds) && filter.tab != Tab::Mine {
+            if matches!(found, Search::FewIds) && !matches!(filter.tab, Tab::Mine | Tab::Second) {
                 index = Some("sqlite_autoindex_cases_1");
             }
             is_counted = false;
@@ -297,8 +300,8 @@ pub(super) fn counts(db: &Connection, scope: &Scope, viewer: Viewer<'_>) -> Resu
     let mut conditions = Conditions::default();
     visible.restrict(&mut conditions);
     let sql = format!(
-        "SELECT coalesce(sum(n), 0), coalesce(sum(n * bad), 0), coalesce(sum(n * (kind = 1)), 0),
-            coalesce(sum(n * (kind = 2)), 0), coalesce(sum(n * escalated), 0)
+        "SELECT coalesce(sum(n), 0), coalesce(sum(n * bad), 0), coalesce(sum(n * (kind = 2)), 0),
+            coalesce(sum(n * escalated), 0)
          FROM counter WHERE standing = 1 AND {}",
         conditions.text()
     );
@@ -307,9 +310,8 @@ pub(super) fn counts(db: &Connection, scope: &Scope, viewer: Viewer<'_>) -> Resu
         Ok(Counts {
             open: of(0)?,
             bad: of(1)?,
-            second: of(2)?,
-            appeals: of(3)?,
-            escalated: of(4)?,
+            appeals: of(2)?,
+            escalated: of(3)?,
             ..Counts::default()
         })
     })?;
@@ -329,6 +331,11 @@ pub(super) fn counts(db: &Connection, scope: &Scope, viewer: Viewer<'_>) -> Resu
     visible.restrict(&mut mine);
     counts.mine =
         one(format!("SELECT count(*) FROM cases INDEXED BY open_claim WHERE {}", mine.text()), &mine)?;
+    let mut second = Conditions::default();
+    second.plain("open = 1 AND first_by IS NOT NULL");
+    visible.restrict(&mut second);
+    let waiting = format!("SELECT count(*) FROM cases INDEXED BY open_first WHERE {}", second.text());
+    counts.second = one(waiting, &second)?;
     let campaigns = format!(
         "SELECT count(*) FROM grp WHERE open > 0 AND size >= {CAMPAIGN_SIZE} AND
             ({all} OR id IN (SELECT grp FROM grp_office WHERE open > 0 AND {conditions}))",

@@ -4,7 +4,7 @@
 //! Whoever changes a table raises [`VERSION`]: a file of another version is deleted and filled anew.
 
 /// Version of the tables, in `PRAGMA user_version`.
-pub(super) const VERSION: i64 = 2;
+pub(super) const VERSION: i64 = 3;
 
 /// What every sort of open cases is filtered by, behind its sort key: filtering 100,000 open cases reads one index
 /// and no table.
@@ -85,6 +85,8 @@ CREATE INDEX open_deadline ON cases (deadline, ",
     filtered!(),
     ") WHERE open = 1;
 CREATE INDEX open_claim ON cases (claim_by, claim_until) WHERE open = 1 AND claim_by IS NOT NULL;
+CREATE INDEX open_first ON cases (rank, rating_sequence, department, district)
+    WHERE open = 1 AND first_by IS NOT NULL;
 CREATE INDEX decided_at ON cases (decided_at, ",
     filtered!(),
     ") WHERE open = 0 AND decided_at IS NOT NULL;

@@ -99,7 +99,7 @@ fn belongs(row: &CaseRow, codes: &[String], filter: &QueueFilter) -> bool {
         Tab::Mine => open && row.claim.as_ref().is_some_and(|claim| claim.mine),
         Tab::Bad => open && row.bad,
         Tab::Overdue => open && row.deadline < filter.now,
-        Tab::Second => open && row.kind.value == "second_look",
+        Tab::Second => open && row.votes > 0,
         Tab::Appeals => open && row.kind.value == "appeal",
         Tab::Escalated => open && row.escalated,
         Tab::Decided => row.decided.is_some(),
