@@ -11,6 +11,7 @@ use serde_json::json;
 use super::CommandResult;
 use crate::date::{Day, UtcOffset};
 use crate::log::{self, EmbeddedLog, Erasure, Head, Log, LogOptions, LogReader, Progress, Report};
+use crate::review::evidence;
 
 /// Checks that the figures can follow from the log: recomputes its checksums and its hash chain.
 #[derive(Debug, Args)]
@@ -56,6 +57,17 @@ enum LedgerCommand {
         #[arg(long, value_name = "YYYY-MM-DD", value_parser = day)]
         before: Day,
     },
+    /// Check the signature of evidence that was downloaded from the desk, and print what it is about
+    ///
+    /// It needs no data directory. Without --key it says whose signature it is, and that nothing was changed
+    /// since; with it, that it is that of the service one knows.
+    Evidence {
+        /// The file
+        file: PathBuf,
+        /// The service's public key, which `serve` prints when it starts
+        #[arg(long, value_name = "HEX")]
+        key: Option<String>,
+    },
 }
 
 fn day(text: &str) -> Result<Day, String> {
@@ -81,6 +93,27 @@ pub fn run(args: LedgerArgs) -> CommandResult {
             } else {
                 println!("{head}");
             }
+            Ok(ExitCode::SUCCESS)
+        }
+        LedgerCommand::Evidence { file, key } => {
+            let bytes = std::fs::read(&file).map_err(|error| format!("{}: {error}", file.display()))?;
+            let (content, signed_with) = evidence::verify(&bytes, key.as_deref())
+                .map_err(|error| format!("{}: {error}", file.display()))?;
+            let members = content["members"].as_array().map_or(0, Vec::len);
+            println!("签名有效 Sound: signed with {signed_with}");
+            println!(
+                "  {} {}",
+                content["campaign"].as_str().unwrap_or("?"),
+                content["summary"].as_str().unwrap_or("")
+            );
+            println!("  {}", content["summary_en"].as_str().unwrap_or(""));
+            println!(
+                "  {members} ratings; ledger {} at {}; exported {} by {}",
+                content["ledger"]["head"].as_str().unwrap_or("?"),
+                content["ledger"]["position"],
+                content["exported_at"].as_str().unwrap_or("?"),
+                content["exported_by"].as_str().unwrap_or("?"),
+            );
             Ok(ExitCode::SUCCESS)
         }
         LedgerCommand::Erase { data, before } => {

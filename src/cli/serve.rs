@@ -200,6 +200,9 @@ fn banner<B: Backend>(app: &App<B>, listener: &TcpListener, data: &Path) -> Resu
     println!("  address  http://{address}");
     println!("  desk     http://{address}/desk/queue");
     println!("  rules    {rules}");
+    if let Some(service) = app.backend.desk() {
+        println!("  evidence {} signs it", service.evidence_key());
+    }
     let records = app.access.list()?;
     let valid = records.iter().filter(|record| record.standing() == "valid").count();
     if !records.is_empty() {

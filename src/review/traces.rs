@@ -147,7 +147,9 @@ impl Traces {
             .map(|(place, _)| place)
             .collect();
         if places.len() > max {
-            places.sort_unstable_by_key(|&place| (away(place), self.sequences[place]));
+            if max > 0 {
+                places.select_nth_unstable_by_key(max - 1, |&place| (away(place), self.sequences[place]));
+            }
             places.truncate(max);
         }
         places.sort_unstable_by_key(|&place| (self.submitted_ms[place], self.sequences[place]));

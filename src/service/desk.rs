@@ -161,13 +161,25 @@ pub(super) fn follow(
 ) -> std::io::Result<JoinHandle<()>> {
     std::thread::Builder::new().name("desk".into()).spawn(move || {
         let reader = Reader { shared: &shared, options: desk.options };
+        if desk.position() > shared.log.head().next_sequence {
+            // It was filled from another log, or from one that lost its end.
+            tracing::warn!("review.db is ahead of the log: it is filled anew");
+            if let Err(error) = desk.projection.start_over() {
+                tracing::error!(%error, "review.db cannot be begun anew; the desk stays as it is");
+            }
+            desk.moved_to(desk.projection.position());
+        }
         remember(&shared, &desk);
         loop {
             match step(&shared, &desk, &reader) {
                 Ok(true) => continue,
                 Ok(false) => {}
-                // The log has everything; the desk is behind until it can be written again.
-                Err(error) => tracing::error!(%error, "the desk's projection cannot follow; tried again"),
+                Err(error) => {
+                    // The log has everything; the desk is behind until it can be written again, or from the
+                    // beginning where its file was damaged.
+                    tracing::error!(%error, "the desk's projection cannot follow; tried again");
+                    desk.moved_to(desk.projection.position());
+                }
             }
             let stopping = desk.stop.load(Ordering::Acquire);
             if stopping && desk.position() >= shared.log.head().next_sequence {
@@ -180,6 +192,19 @@ pub(super) fn follow(
             }
         }
     })
+}
+
+/// Takes what the log has erased out of the projection too: whatever is of before an instant is read again.
+pub(super) fn forget(shared: &Shared, before: Instant) {
+    let Some(desk) = &shared.desk else { return };
+    let reader = Reader { shared, options: desk.options };
+    match desk.projection.forget(before, &reader) {
+        Ok(0) => {}
+        Ok(cases) => tracing::info!(cases, "what was erased from the log is gone from the desk too"),
+        Err(error) => {
+            tracing::warn!(%error, "the desk still has what was erased from the log; tried again tomorrow")
+        }
+    }
 }
 
 /// Folds the next entries; whether there may be more.

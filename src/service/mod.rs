@@ -215,6 +215,7 @@ struct Shared {
     figures: Figures,
     appeals: AppealKey,
     evidence: EvidenceKey,
+    words: crate::vault::WordsKey,
     lot: Lot,
     head: watch::Sender<u64>,
     recent: Mutex<queries::Recent>,

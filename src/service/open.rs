@@ -32,7 +32,7 @@ use crate::review::projection::ProjectionError;
 use crate::rules::SourceError;
 use crate::scoring::{Preparer, Ruling, RulingError};
 use crate::time::MINUTE_MS;
-use crate::vault::{Vault, VaultError};
+use crate::vault::{Vault, VaultError, WordsKey};
 
 /// Why a service cannot start, or ended.
 #[derive(Debug)]
@@ -125,6 +125,7 @@ impl Service {
         });
         let vault = Vault::open(&options.data.join("vault"), &keyring.derive("zhenping vault v1"))?;
         let appeals = AppealKey::new(keyring.derive("zhenping appeal v1"));
+        let words = WordsKey::new(&keyring.derive("zhenping review words v1"));
         let evidence = EvidenceKey::new(keyring.derive("zhenping evidence v1"));
 
         let snapshots = Snapshots::new(&options);
@@ -195,6 +196,7 @@ impl Service {
             folds: Mutex::new(folds),
             appeals,
             evidence,
+            words,
             lot: options.control,
             head: tokio::sync::watch::Sender::new(head),
             recent: Mutex::new(Recent::default()),

@@ -5,7 +5,8 @@ use serde_json::{Map, Value};
 use super::commit::{ReviewRequest, Reviewed};
 use super::{Service, ServiceError, Shared, lock, render, worker};
 use crate::catalogue::FeatureVector;
-use crate::log::entry::RatingEntry;
+use crate::features::case::rating_fingerprint;
+use crate::log::entry::{RatingEntry, RatingFlags};
 use crate::log::record::Record;
 use crate::log::{Digest, Entry, Log, LogError};
 use crate::policy::Held;
@@ -99,6 +100,11 @@ impl Service {
         self.shared.evidence.public()
     }
 
+    /// What somebody wrote about a rating; empty if it cannot be opened any more.
+    pub fn open_words(&self, sealed: &str, rating_id: &str) -> String {
+        self.shared.words.open(sealed, rating_id).unwrap_or_default()
+    }
+
     /// The reference to appeal with that belongs to a rating.
     pub fn appeal_reference(&self, rating_id: &str) -> String {
         self.shared.appeals.reference(rating_id)
@@ -157,6 +163,18 @@ impl Service {
 }
 
 impl Shared {
+    /// Whether somebody has to decide about the rating at a sequence. Only a flagged rating or one with acts about
+    /// it can be such a case besides those on hold, so most are answered without a look at others.
+    pub(super) fn is_open_case(&self, sequence: u64) -> bool {
+        let Ok(Some(Entry::Rating(rating))) = self.log.read(sequence) else { return false };
+        let id = &rating.observation.rating_id;
+        let flagged = rating.flags.has(RatingFlags::SECOND_LOOK) || rating.flags.has(RatingFlags::CONTROL);
+        if !flagged && self.log.find_fingerprint(rating_fingerprint(id)).len() < 2 {
+            return false;
+        }
+        matches!(self.case_of(id, u64::MAX), Ok(Some(case)) if case.state().is_open())
+    }
+
     pub(super) fn case_file(&self, rating_id: &str) -> Result<Option<CaseFile>, ServiceError> {
         let Some(case) = self.case_of(rating_id, u64::MAX)? else { return Ok(None) };
         let state = case.state();

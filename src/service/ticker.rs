@@ -6,10 +6,12 @@ use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+use super::desk;
 use super::intake::lock;
 use super::{Shared, Submission, worker};
-use crate::log::{Erased, Erasure, Log};
+use crate::log::{Erased, Erasure};
 use crate::time::{DAY_MS, Instant};
+use crate::wire::Decision;
 
 /// Holds lapse after days; a minute more does not matter to anybody.
 const EVERY: Duration = Duration::from_secs(60);
@@ -38,7 +40,9 @@ impl Ticker {
                 let day = horizon.ms() / DAY_MS;
                 if erased_on != Some(day) {
                     erase(&shared, horizon);
-                    erase_records(&shared, Instant(now.ms() - i64::from(erasable_days) * DAY_MS));
+                    let old = Instant(now.ms() - i64::from(erasable_days) * DAY_MS);
+                    erase_records(&shared, old);
+                    desk::forget(&shared, old);
                     erased_on = Some(day);
                 }
                 if stopped.recv_timeout(EVERY) != Err(RecvTimeoutError::Timeout) {
@@ -56,13 +60,18 @@ impl Ticker {
     }
 }
 
-/// Erases the comments from before the horizon, but for those of ratings on hold: whoever decides about
-/// them must be able to read them.
+/// Erases the comments from before the horizon, but for those that somebody still has to decide about, and
+/// those of ratings that were excluded since: an appeal against that must find them.
 fn erase(shared: &Shared, horizon: Instant) {
-    let on_hold = |rating_id: &str| {
-        let first = shared.log.find_rating(rating_id).ok().and_then(|found| found.first().copied());
+    let on_hold = |rating_id: &str| match shared.case_of(rating_id, u64::MAX) {
         // What cannot be looked up now is kept for another day.
-        first.is_none_or(|sequence| lock(&shared.folds).pending.get(sequence).is_some())
+        Err(_) => true,
+        Ok(None) => false,
+        Ok(Some(case)) => {
+            let state = case.state();
+            let decided = case.revisions().last().map(|(_, revision)| revision.at);
+            state.is_open() || (state.decision == Decision::Reject && decided.is_some_and(|at| at >= horizon))
+        }
     };
     match shared.vault.erase_before(horizon, &on_hold) {
         Ok(done) if done.erased > 0 => {
@@ -75,9 +84,11 @@ fn erase(shared: &Shared, horizon: Instant) {
     }
 }
 
-/// Erases the erasable part of records from before the horizon's day, but for those of ratings on hold.
+/// Erases the erasable part of records from before the horizon's day, but for those that somebody still has to
+/// decide about.
 fn erase_records(shared: &Shared, horizon: Instant) {
-    let keep = |sequence| lock(&shared.folds).pending.get(sequence).is_some();
+    let keep =
+        |sequence| lock(&shared.folds).pending.get(sequence).is_some() || shared.is_open_case(sequence);
     let erasure = Erasure { before: shared.offset.day_of(horizon), offset: shared.offset, keep: &keep };
     match shared.log.erase(&erasure) {
         Ok(Erased { records: 0, .. }) => {}

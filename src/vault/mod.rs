@@ -7,6 +7,7 @@
 
 mod file;
 mod seal;
+mod words;
 
 use std::fmt;
 use std::fs;
@@ -15,6 +16,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use self::file::{FileId, VaultFile};
 use self::seal::Sealer;
+pub use self::words::WordsKey;
 use crate::log::error::{Damage, LogError, io_error};
 use crate::time::{DAY_MS, Instant};
 

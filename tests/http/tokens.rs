@@ -64,7 +64,7 @@ fn without_a_token_nothing_but_the_open_paths_answers() {
         answer.problem(401);
         assert!(answer.header("www-authenticate").unwrap().starts_with("Bearer"));
     }
-    for path in ["/", "/assets/page.css", "/assets/page.js", "/openapi.json", "/healthz", "/readyz"] {
+    for path in ["/live", "/assets/page.css", "/assets/page.js", "/openapi.json", "/healthz", "/readyz"] {
         assert_eq!(server.call("GET", path, None).status, 200, "{path}");
     }
 }

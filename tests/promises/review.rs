@@ -56,6 +56,7 @@ fn does_at(service: &Service, by: &str, act: Act, ids: &[&str], at: Instant) -> 
         Act::Decide(ReviewOutcome::Confirm) => "confirm-group",
         Act::Decide(ReviewOutcome::Mistaken) => "mistaken-star",
         Act::Extend => "extend-investigation",
+        Act::Escalate => "escalate-unsure",
         _ => "",
     };
     let request = ReviewRequest {
@@ -173,6 +174,7 @@ fn a_decision_taken_back_gives_the_hold_its_old_clock_and_two_people_extend_it()
     assert!(held(&service).unwrap().deadline > before.deadline);
     assert_eq!(does(&service, "cai", Act::Extend, "bad"), Err(Refusal::NothingToExtend), "once");
     service.stop().unwrap();
+    drop(service);
     let again = open(&place, Lot::NONE);
     assert!(held(&again).unwrap().extended, "also after a restart");
 }

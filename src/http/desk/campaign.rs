@@ -340,7 +340,8 @@ fn bundle(desk: &Desk, visitor: &Visitor, id: &str) -> Result<(String, Vec<u8>),
             })).collect::<Vec<_>>(),
             "decisions": history.iter().map(|act| json!({
                 "sequence": act.sequence, "at": desk.moment(act.at), "by": act.who, "what": act.code,
-                "reason": act.reason_code, "words": act.words,
+                "reason": act.reason_code,
+                "words": act.words.as_ref().map(|sealed| desk.service.open_words(sealed, &row.id)),
             })).collect::<Vec<_>>(),
         }));
         desk.access

@@ -257,7 +257,7 @@ fn content(desk: &Desk, visitor: &Visitor, rating_id: &str, back: &str) -> Resul
         history: history(desk, visitor, &file, &row)?,
         callback: callback(desk, &file),
         appeal: appeal(desk, &file),
-        second: second(&file),
+        second: second(desk, &file),
         can,
         cannot,
         outcomes: choices(file.state.needs_second(ReviewOutcome::Confirm) || file.state.first.is_some()),
@@ -526,7 +526,7 @@ fn history(desk: &Desk, visitor: &Visitor, file: &CaseFile, row: &CaseRow) -> Re
         who: who(&row.who, &row.code),
         what: both(&row.what),
         reason: row.reason.as_ref().map(both),
-        words: row.words.unwrap_or_default(),
+        words: row.words.map(|sealed| desk.service.open_words(&sealed, &row.id)).unwrap_or_default(),
         sequence: row.sequence,
     });
     Ok(std::iter::once(scored).chain(later).collect())
@@ -540,8 +540,9 @@ fn acts(file: &CaseFile) -> impl Iterator<Item = &ReviewEntry> {
     })
 }
 
-fn words_of(review: &ReviewEntry) -> String {
-    review.words.as_ref().map_or_else(String::new, |words| words.text.clone())
+fn words_of(desk: &Desk, review: &ReviewEntry) -> String {
+    let words = review.words.as_ref();
+    words.map_or_else(String::new, |words| desk.service.open_words(&words.sealed, &review.rating_id))
 }
 
 fn callback(desk: &Desk, file: &CaseFile) -> CallBack {
@@ -556,7 +557,7 @@ fn callback(desk: &Desk, file: &CaseFile) -> CallBack {
             asked_at,
             outcome: Some(name_of(result)),
             // Whoever called may have written down what the rater said of themselves.
-            words: answered.map(|review| mask::masked(&words_of(review))).unwrap_or_default(),
+            words: answered.map(|review| mask::masked(&words_of(desk, review))).unwrap_or_default(),
         },
     }
 }
@@ -583,16 +584,16 @@ fn appeal(desk: &Desk, file: &CaseFile) -> Option<Appeal> {
             Original { what, at: desk.moment(file.rating.outcome.scored_at) }
         }
     };
-    Some(Appeal { at: desk.moment(appeal.at), words: mask::masked(&words_of(appeal)), original })
+    Some(Appeal { at: desk.moment(appeal.at), words: mask::masked(&words_of(desk, appeal)), original })
 }
 
 /// What the first of two people decided; it is shown to the second, and to the first.
-fn second(file: &CaseFile) -> Option<First> {
+fn second(desk: &Desk, file: &CaseFile) -> Option<First> {
     let first = file.state.first.as_ref()?;
     let review = acts(file).find(|review| matches!(review.act, Act::Decide(_)) && review.by == first.by);
     Some(First {
         outcome: name_of(first.outcome),
         reason: reasons::find(&first.reason).map(|reason| text(reason.zh, reason.en)),
-        words: review.map(words_of).unwrap_or_default(),
+        words: review.map(|review| words_of(desk, review)).unwrap_or_default(),
     })
 }

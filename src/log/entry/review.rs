@@ -25,11 +25,12 @@ pub struct ReviewEntry {
     pub words: Option<Words>,
 }
 
-/// What a person wrote: the erasable part of a [`ReviewEntry`].
+/// What a person wrote, sealed: the erasable part of a [`ReviewEntry`]. People write names and numbers into
+/// such fields, and nothing personal stands in the log in the clear.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Words {
-    /// The text, at most [`WORDS_CHARS_MAX`] characters.
-    pub text: String,
+    /// The text, at most [`WORDS_CHARS_MAX`] characters, under the key of [`crate::vault::WordsKey`].
+    pub sealed: String,
     /// Key-derived bytes that nobody can guess, so that the hash of erased words tells nothing.
     pub nonce: [u8; 16],
 }
@@ -38,13 +39,13 @@ pub struct Words {
 pub const WORDS_CHARS_MAX: usize = 2_000;
 
 impl Words {
-    /// Words about the rating with this keyed digest, at this place in the log.
-    pub fn new(text: String, digest: &[u8; 16], sequence: u64) -> Self {
+    /// Sealed words about the rating with this keyed digest, at this place in the log.
+    pub fn new(sealed: String, digest: &[u8; 16], sequence: u64) -> Self {
         let mut hasher = blake3::Hasher::new_derive_key("zhenping log review nonce v1");
         hasher.update(digest).update(&sequence.to_le_bytes());
         let mut nonce = [0; 16];
         nonce.copy_from_slice(&hasher.finalize().as_bytes()[..16]);
-        Self { text, nonce }
+        Self { sealed, nonce }
     }
 }
 

@@ -45,7 +45,7 @@ pub fn put_public(out: &mut Vec<u8>, entry: &ReviewEntry) {
 
 pub fn put_words(out: &mut Vec<u8>, words: &Words) {
     out.extend_from_slice(&words.nonce);
-    out.extend_from_slice(words.text.as_bytes());
+    out.extend_from_slice(words.sealed.as_bytes());
 }
 
 /// The entry from its two parts; `erasable` is empty where there are no words.
@@ -75,7 +75,7 @@ pub fn entry(public: &[u8], erasable: &[u8]) -> Result<ReviewEntry, DecodeError>
 fn words(bytes: &[u8]) -> Result<Words, DecodeError> {
     let fields = &mut Fields::new(bytes);
     let nonce = fields.array("nonce")?;
-    let text = std::str::from_utf8(fields.rest())
+    let sealed = std::str::from_utf8(fields.rest())
         .map_err(|_| DecodeError { field: "words", problem: "is not UTF-8" })?;
-    Ok(Words { text: text.to_owned(), nonce })
+    Ok(Words { sealed: sealed.to_owned(), nonce })
 }

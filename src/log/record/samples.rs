@@ -376,7 +376,7 @@ pub fn any_review() -> impl Strategy<Value = ReviewEntry> {
             ][..]
         ),
     ];
-    let words = of((".{0,40}", any::<[u8; 16]>()).prop_map(|(text, nonce)| Words { text, nonce }));
+    let words = of((".{0,40}", any::<[u8; 16]>()).prop_map(|(sealed, nonce)| Words { sealed, nonce }));
     ("[ -~]{1,128}", any::<u64>(), act, ("[a-z-]{0,20}", "[a-z.]{0,20}"), instant(), words).prop_map(
         |(rating_id, rating_sequence, act, (reason, by), at, words)| ReviewEntry {
             rating_id: rating_id.into(),

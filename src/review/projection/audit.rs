@@ -4,8 +4,9 @@ use rusqlite::{Connection, Row, params, params_from_iter};
 use serde::Serialize;
 
 use super::error::ProjectionError;
+use super::filter::Conditions;
 use super::named::what_text;
-use super::queue::{Conditions, PAGE_MAX};
+use super::queue::PAGE_MAX;
 use super::rows::rfc3339;
 use crate::catalogue::Bilingual;
 use crate::review::reasons;
@@ -29,7 +30,7 @@ pub struct HistoryRow {
     pub reason: Option<Bilingual>,
     /// Code of the reason; empty where there is none.
     pub reason_code: String,
-    /// What was said; `None` where nothing was, or once it is erased.
+    /// What was said, sealed; `None` where nothing was, or once it is erased.
     pub words: Option<String>,
     /// It came too late, and changed nothing.
     pub void: bool,

@@ -6,9 +6,10 @@ use serde::Serialize;
 
 use super::campaigns::CAMPAIGN_SIZE;
 use super::error::ProjectionError;
+use super::filter::{Conditions, QueueFilter, Scope, Tab, visible};
 use super::named::Named;
 use super::priority;
-use super::queue::{self, Conditions, QueueFilter, Scope, Tab, visible};
+use super::queue;
 use super::reading::{Figures, reading, summary};
 use super::rows::{self, CaseRow, Viewer, campaign_id, campaign_sequence, rfc3339};
 use crate::catalogue::Bilingual;

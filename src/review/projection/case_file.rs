@@ -11,7 +11,7 @@ pub enum CaseRating {
     /// Whole.
     Whole(Box<RatingEntry>),
     /// What is left of it once its erasable part is gone.
-    Erased(PublicRating),
+    Erased(Box<PublicRating>),
 }
 
 impl CaseRating {
@@ -19,7 +19,7 @@ impl CaseRating {
     pub fn public(&self) -> PublicRating {
         match self {
             Self::Whole(rating) => rating.public(),
-            Self::Erased(public) => public.clone(),
+            Self::Erased(public) => PublicRating::clone(public),
         }
     }
 
@@ -55,7 +55,7 @@ impl CaseFile {
                     file = Some(Self { sequence, rating, entries: Vec::new() });
                 }
                 (None, Entry::Erased(public)) => {
-                    let rating = CaseRating::Erased(public);
+                    let rating = CaseRating::Erased(Box::new(public));
                     file = Some(Self { sequence, rating, entries: Vec::new() });
                 }
                 (Some(file), entry @ (Entry::Revision(_) | Entry::Review(_))) => {

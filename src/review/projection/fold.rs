@@ -285,7 +285,7 @@ impl Folding {
             who: review.by.clone(),
             what,
             reason: review.reason.clone(),
-            words: review.words.as_ref().map(|words| words.text.clone()),
+            words: review.words.as_ref().map(|words| words.sealed.clone()),
             void: effect.is_err(),
         });
     }

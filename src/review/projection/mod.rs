@@ -12,7 +12,9 @@ mod audit;
 mod campaign_page;
 mod campaigns;
 mod case_file;
+mod counters;
 mod error;
+mod filter;
 mod fold;
 mod named;
 mod priority;
@@ -45,13 +47,14 @@ pub use campaign_page::{Campaign, CampaignRow, DecidedMembers, MemberFilter, Mem
 pub use campaigns::{CAMPAIGN_SIZE, GROUP_MAX};
 pub use case_file::{CaseFile, CaseRating, CaseReader};
 pub use error::ProjectionError;
+pub use filter::{Age, QueueFilter, Scope, Sort, Tab};
 pub use fold::{CaseKind, ClosedBy};
 pub use named::{Named, WHAT, what_text};
 pub use quality::{
     Agreement, Appeals, BACKLOG_DAYS_MAX, BacklogDay, Control, Deadlines, LabelRow, Quality, Reviewer,
     RuleOutcomes, RuleQuality,
 };
-pub use queue::{Age, Counts, PAGE_MAX, QueueFilter, QueueOptions, QueuePage, Scope, Sort, TOTAL_MAX, Tab};
+pub use queue::{Counts, PAGE_MAX, QueueOptions, QueuePage, TOTAL_MAX};
 pub use rows::{CampaignRef, CaseRow, ClaimRow, FirstRow, TopReason, Viewer};
 pub use similar::Similar;
 pub use write::Applied;

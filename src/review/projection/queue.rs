@@ -12,11 +12,11 @@ use serde::Serialize;
 
 use super::campaigns::CAMPAIGN_SIZE;
 use super::error::ProjectionError;
+use super::filter::{Conditions, QueueFilter, Scope, Sort, Tab, visible};
 use super::fold::CaseKind;
 use super::rows::{self, CaseRow, Viewer};
 use super::write::mask_bit;
-use crate::time::{DAY_MS, HOUR_MS, Instant};
-use crate::wire::{Channel, Suspicion};
+use crate::wire::Suspicion;
 
 /// Most rows of one page.
 pub const PAGE_MAX: usize = 500;
@@ -24,157 +24,6 @@ pub const PAGE_MAX: usize = 500;
 pub const TOTAL_MAX: u64 = 10_000;
 /// Cases up to which those with a prefix of a rating's id are sorted by themselves.
 const FEW: usize = 2_000;
-
-/// The tabs of the queue.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Tab {
-    /// All open cases.
-    #[default]
-    Open,
-    /// Those that the viewer has claimed.
-    Mine,
-    /// Bad ratings.
-    Bad,
-    /// Past their deadline.
-    Overdue,
-    /// Second looks.
-    Second,
-    /// Appeals.
-    Appeals,
-    /// Handed on by somebody.
-    Escalated,
-    /// What was decided, latest first.
-    Decided,
-}
-
-impl Tab {
-    /// All tabs with their names in addresses.
-    pub const ALL: [(Self, &'static str); 8] = [
-        (Self::Open, "open"),
-        (Self::Mine, "mine"),
-        (Self::Bad, "bad"),
-        (Self::Overdue, "overdue"),
-        (Self::Second, "second"),
-        (Self::Appeals, "appeals"),
-        (Self::Escalated, "escalated"),
-        (Self::Decided, "decided"),
-    ];
-
-    /// The tab with a name; `None` if there is none.
-    pub fn from_name(name: &str) -> Option<Self> {
-        Self::ALL.iter().find(|(_, known)| *known == name).map(|&(tab, _)| tab)
-    }
-}
-
-/// The orders of the queue.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Sort {
-    /// Most urgent first.
-    #[default]
-    Priority,
-    /// Longest waiting first; of decided cases, first decided first.
-    Oldest,
-    /// Latest first.
-    Newest,
-    /// Nearest deadline first.
-    Deadline,
-}
-
-impl Sort {
-    /// All orders with their names in addresses, in Chinese and in English.
-    pub const ALL: [(Self, &'static str, &'static str, &'static str); 4] = [
-        (Self::Priority, "priority", "优先级", "priority"),
-        (Self::Oldest, "oldest", "等待最久", "longest waiting"),
-        (Self::Newest, "newest", "最新", "newest"),
-        (Self::Deadline, "deadline", "时限", "deadline"),
-    ];
-
-    /// The order with a name; `None` if there is none.
-    pub fn from_name(name: &str) -> Option<Self> {
-        Self::ALL.iter().find(|(_, known, ..)| *known == name).map(|&(sort, ..)| sort)
-    }
-}
-
-/// How long a case has waited, at least.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Age {
-    /// Four hours.
-    FourHours,
-    /// A day.
-    Day,
-    /// Three days.
-    ThreeDays,
-}
-
-impl Age {
-    /// All with their names in addresses, in Chinese and in English.
-    pub const ALL: [(Self, &'static str, &'static str, &'static str); 3] = [
-        (Self::FourHours, "4h", "4小时以上", "over 4 hours"),
-        (Self::Day, "1d", "1天以上", "over a day"),
-        (Self::ThreeDays, "3d", "3天以上", "over 3 days"),
-    ];
-
-    /// The age with a name; `None` if there is none.
-    pub fn from_name(name: &str) -> Option<Self> {
-        Self::ALL.iter().find(|(_, known, ..)| *known == name).map(|&(age, ..)| age)
-    }
-
-    fn ms(self) -> i64 {
-        match self {
-            Self::FourHours => 4 * HOUR_MS,
-            Self::Day => DAY_MS,
-            Self::ThreeDays => 3 * DAY_MS,
-        }
-    }
-}
-
-/// Which cases an account may see. Upper and lower case, and spaces around a code, are no matter.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Scope {
-    /// Departments; empty for all.
-    pub departments: Vec<String>,
-    /// Districts; empty for all. A rating that names none is then in none.
-    pub districts: Vec<String>,
-    /// The account's own department, whose cases it does not see.
-    pub own_department: Option<String>,
-}
-
-/// What is listed.
-#[derive(Clone, Debug, Default)]
-pub struct QueueFilter {
-    /// The tab.
-    pub tab: Tab,
-    /// Suspected of this. Finds no second look.
-    pub suspicion: Option<Suspicion>,
-    /// With a reason of this code. Finds no second look.
-    pub rule: Option<String>,
-    /// Department code.
-    pub department: Option<String>,
-    /// District code.
-    pub district: Option<String>,
-    /// Channel.
-    pub channel: Option<Channel>,
-    /// Stars.
-    pub stars: Option<u8>,
-    /// Waiting for so long.
-    pub age: Option<Age>,
-    /// The order.
-    pub sort: Sort,
-    /// A department's code, or else how a `rating_id` begins; empty for all.
-    pub q: String,
-    /// What the account may see.
-    pub scope: Scope,
-    /// Name of the account.
-    pub name: String,
-    /// Now.
-    pub now: Instant,
-}
-
-impl QueueFilter {
-    pub(super) fn viewer(&self) -> Viewer<'_> {
-        Viewer { name: &self.name, now: self.now }
-    }
-}
 
 /// Part of the queue.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -219,94 +68,6 @@ pub struct QueueOptions {
     pub districts: Vec<String>,
     /// Codes of the reasons of open cases with their number in all departments, most frequent first.
     pub rules: Vec<(String, u64)>,
-}
-
-/// Conditions of a query with their values, in one order.
-#[derive(Default)]
-pub(super) struct Conditions {
-    texts: Vec<String>,
-    values: Vec<Value>,
-}
-
-impl Conditions {
-    pub fn plain(&mut self, text: &str) {
-        self.texts.push(text.to_owned());
-    }
-
-    /// A condition with one `?`.
-    pub fn with(&mut self, text: &str, value: impl Into<Value>) {
-        self.texts.push(text.to_owned());
-        self.values.push(value.into());
-    }
-
-    /// A condition with as many `?` as values.
-    pub fn with_all(&mut self, text: &str, values: impl IntoIterator<Item = Value>) {
-        self.texts.push(text.to_owned());
-        self.values.extend(values);
-    }
-
-    /// A column whose value is one of these.
-    pub fn one_of(&mut self, column: &str, values: &[String]) {
-        let list = serde_json::to_string(values).unwrap_or_default();
-        self.with(&format!("{column} IN (SELECT value FROM json_each(?))"), list);
-    }
-
-    pub fn text(&self) -> String {
-        if self.texts.is_empty() { "1".to_owned() } else { self.texts.join(" AND ") }
-    }
-
-    pub fn values(&self) -> impl Iterator<Item = &Value> {
-        self.values.iter()
-    }
-}
-
-/// Which departments and districts of the cases that there are lie in a scope; `None` for all.
-pub(super) struct Visible {
-    pub departments: Option<Vec<String>>,
-    pub districts: Option<Vec<String>>,
-}
-
-fn same(a: &str, b: &str) -> bool {
-    a.trim().eq_ignore_ascii_case(b.trim())
-}
-
-pub(super) fn visible(db: &Connection, scope: &Scope) -> Result<Visible, ProjectionError> {
-    let codes = |column: &str| -> Result<Vec<String>, ProjectionError> {
-        let mut statement = db.prepare_cached(&format!("SELECT DISTINCT {column} FROM counter"))?;
-        let codes = statement.query_map([], |row| row.get(0))?;
-        Ok(codes.collect::<Result<_, _>>()?)
-    };
-    let in_list = |list: &[String], code: &str| list.is_empty() || list.iter().any(|entry| same(entry, code));
-    let departments = match (scope.departments.is_empty(), &scope.own_department) {
-        (true, None) => None,
-        (_, own) => {
-            let mut codes = codes("department")?;
-            codes.retain(|code| {
-                in_list(&scope.departments, code) && !own.as_ref().is_some_and(|own| same(own, code))
-            });
-            Some(codes)
-        }
-    };
-    let districts = match scope.districts.is_empty() {
-        true => None,
-        false => {
-            let mut codes = codes("district")?;
-            codes.retain(|code| !code.is_empty() && in_list(&scope.districts, code));
-            Some(codes)
-        }
-    };
-    Ok(Visible { departments, districts })
-}
-
-impl Visible {
-    pub fn restrict(&self, conditions: &mut Conditions) {
-        if let Some(departments) = &self.departments {
-            conditions.one_of("department", departments);
-        }
-        if let Some(districts) = &self.districts {
-            conditions.one_of("district", districts);
-        }
-    }
 }
 
 /// How the search words narrow the list.
@@ -385,12 +146,15 @@ fn plan(db: &Connection, filter: &QueueFilter) -> Result<Plan, ProjectionError> 
     }
     if let Some(suspicion) = filter.suspicion {
         conditions.with("kind <> 1 AND suspicion = ?", i64::from(suspicion as u8));
+        is_counted = false;
     }
     if let Some(channel) = filter.channel {
         conditions.with("channel = ?", i64::from(channel as u8));
+        is_counted = false;
     }
     if let Some(stars) = filter.stars {
         conditions.with("stars = ?", i64::from(stars));
+        is_counted = false;
     }
     if let Some(department) = &filter.department {
         conditions.with("department = ?", department.clone());
@@ -428,11 +192,27 @@ fn plan(db: &Connection, filter: &QueueFilter) -> Result<Plan, ProjectionError> 
     Ok(Plan { key, descending, index, conditions, is_counted })
 }
 
-/// The mark of a page: the last key before it.
-fn parse_cursor(cursor: &str) -> Result<(i64, i64), ProjectionError> {
-    let (key, sequence) = cursor.split_once('_').ok_or(ProjectionError::Cursor)?;
-    let number = |text: &str| text.parse().map_err(|_| ProjectionError::Cursor);
-    Ok((number(key)?, number(sequence)?))
+/// The mark of a page: the last key before it, and the total, which is counted once.
+struct Cursor {
+    key: i64,
+    sequence: i64,
+    total: u64,
+    total_is_least: bool,
+}
+
+impl Cursor {
+    fn parse(text: &str) -> Result<Self, ProjectionError> {
+        let mut parts = text.split('_');
+        let mut number = || parts.next().and_then(|part| part.parse().ok()).ok_or(ProjectionError::Cursor);
+        let (key, sequence, total, least) = (number()?, number()?, number()?, number()?);
+        let total = u64::try_from(total).map_err(|_| ProjectionError::Cursor)?;
+        Ok(Self { key, sequence, total, total_is_least: least == 1 })
+    }
+
+    fn text(&self) -> String {
+        let Self { key, sequence, total, total_is_least } = self;
+        format!("{key}_{sequence}_{total}_{}", u8::from(*total_is_least))
+    }
 }
 
 /// See [`super::Projection::queue`].
@@ -444,31 +224,52 @@ pub(super) fn queue(
 ) -> Result<QueuePage, ProjectionError> {
     let limit = limit.clamp(1, PAGE_MAX);
     let mut plan = plan(db, filter)?;
-    let (total, total_is_least) = total(db, filter, &plan)?;
+    let cursor = cursor.map(Cursor::parse).transpose()?;
+    let known = match &cursor {
+        Some(cursor) => Some((cursor.total, cursor.total_is_least)),
+        None => counted(db, filter, &plan)?.map(|total| (total, false)),
+    };
     let (direction, beyond) = if plan.descending { ("DESC", "<") } else { ("ASC", ">") };
-    if let Some(cursor) = cursor {
-        let (key, sequence) = parse_cursor(cursor)?;
+    if let Some(Cursor { key, sequence, .. }) = cursor {
         let text = format!("({}, rating_sequence) {beyond} (?, ?)", plan.key);
         plan.conditions.with_all(&text, [key.into(), sequence.into()]);
     }
+    // Where the total is not known, the same walk counts on behind the page.
+    let walked = match (known, &cursor) {
+        (None, _) => TOTAL_MAX as usize + 1,
+        // No further than to the last one that there is.
+        (Some((total, false)), None) => (limit + 1).min(total as usize),
+        (Some(_), _) => limit + 1,
+    };
     let sql = format!(
         "SELECT {key}, rating_sequence FROM cases {index} WHERE {conditions}
-         ORDER BY {key} {direction}, rating_sequence {direction} LIMIT {}",
-        limit + 1,
+         ORDER BY {key} {direction}, rating_sequence {direction} LIMIT ?",
         key = plan.key,
         index = plan.index.map_or(String::new(), |index| format!("INDEXED BY {index}")),
         conditions = plan.conditions.text(),
     );
     let mut statement = db.prepare_cached(&sql)?;
-    let keys: Vec<(i64, i64)> = statement
-        .query_map(params_from_iter(plan.conditions.values()), |row| Ok((row.get(0)?, row.get(1)?)))?
-        .collect::<Result<_, _>>()?;
-    let next = keys.get(limit).and(keys.get(limit - 1)).map(|(key, sequence)| format!("{key}_{sequence}"));
+    let values = plan.conditions.values().cloned().chain([Value::Integer(walked as i64)]);
+    let mut keys: Vec<(i64, i64)> = Vec::with_capacity(limit + 1);
+    let mut count = 0_u64;
+    if walked > 0 {
+        let mut found = statement.query(params_from_iter(values))?;
+        while let Some(row) = found.next()? {
+            count += 1;
+            if keys.len() <= limit {
+                keys.push((row.get(0)?, row.get(1)?));
+            }
+        }
+    }
+    let (total, total_is_least) = known.unwrap_or((count.min(TOTAL_MAX), count > TOTAL_MAX));
+    let last = keys.get(limit).and(keys.get(limit - 1));
+    let next = last.map(|&(key, sequence)| Cursor { key, sequence, total, total_is_least }.text());
     let sequences: Vec<u64> = keys.iter().take(limit).map(|&(_, sequence)| sequence as u64).collect();
     Ok(QueuePage { rows: rows::by_sequences(db, &sequences, filter.viewer())?, total, total_is_least, next })
 }
 
-fn total(db: &Connection, filter: &QueueFilter, plan: &Plan) -> Result<(u64, bool), ProjectionError> {
+/// The total, where counters have it.
+fn counted(db: &Connection, filter: &QueueFilter, plan: &Plan) -> Result<Option<u64>, ProjectionError> {
     if plan.is_counted {
         let text = plan
             .conditions
@@ -478,24 +279,16 @@ fn total(db: &Connection, filter: &QueueFilter, plan: &Plan) -> Result<(u64, boo
         let total: i64 = db
             .prepare_cached(&format!("SELECT coalesce(sum(n), 0) FROM counter WHERE {text}"))?
             .query_row(params_from_iter(plan.conditions.values()), |row| row.get(0))?;
-        return Ok((total as u64, false));
+        return Ok(Some(total as u64));
     }
-    let is_rule_alone = filter.rule.is_some() && plan.conditions.texts.len() == 3 && filter.tab == Tab::Open;
+    let is_rule_alone = filter.rule.is_some() && plan.conditions.len() == 3 && filter.tab == Tab::Open;
     if is_rule_alone {
         let total: Option<i64> = db
             .prepare_cached("SELECT sum(open) FROM code_counter WHERE code = ?1")?
             .query_row([&filter.rule], |row| row.get(0))?;
-        return Ok((total.unwrap_or(0) as u64, false));
+        return Ok(Some(total.unwrap_or(0) as u64));
     }
-    let index = plan.index.map_or(String::new(), |index| format!("INDEXED BY {index}"));
-    let sql = format!(
-        "SELECT count(*) FROM (SELECT 1 FROM cases {index} WHERE {} LIMIT {})",
-        plan.conditions.text(),
-        TOTAL_MAX + 1
-    );
-    let found: i64 =
-        db.prepare_cached(&sql)?.query_row(params_from_iter(plan.conditions.values()), |row| row.get(0))?;
-    Ok(((found as u64).min(TOTAL_MAX), found as u64 > TOTAL_MAX))
+    Ok(None)
 }
 
 /// See [`super::Projection::counts`].
@@ -520,30 +313,29 @@ pub(super) fn counts(db: &Connection, scope: &Scope, viewer: Viewer<'_>) -> Resu
             ..Counts::default()
         })
     })?;
-    let count = |from: &str, conditions: &Conditions| -> Result<u64, ProjectionError> {
-        let sql = format!("SELECT count(*) {from} WHERE {}", conditions.text());
+    let one = |sql: String, conditions: &Conditions| -> Result<u64, ProjectionError> {
         let found: i64 =
             db.prepare_cached(&sql)?.query_row(params_from_iter(conditions.values()), |row| row.get(0))?;
         Ok(found as u64)
     };
     let mut overdue = Conditions::default();
-    overdue.with("open = 1 AND deadline < ?", viewer.now.ms());
+    overdue.with("deadline < ?", viewer.now.ms());
     visible.restrict(&mut overdue);
-    counts.overdue = count("FROM cases INDEXED BY open_deadline", &overdue)?;
+    let late = format!("SELECT coalesce(sum(n), 0) FROM deadline_counter WHERE {}", overdue.text());
+    counts.overdue = one(late, &overdue)?;
     let mut mine = Conditions::default();
     mine.with("open = 1 AND claim_by = ?", viewer.name.to_owned());
     mine.with("claim_until > ?", viewer.now.ms());
     visible.restrict(&mut mine);
-    counts.mine = count("FROM cases INDEXED BY open_claim", &mine)?;
+    counts.mine =
+        one(format!("SELECT count(*) FROM cases INDEXED BY open_claim WHERE {}", mine.text()), &mine)?;
     let campaigns = format!(
         "SELECT count(*) FROM grp WHERE open > 0 AND size >= {CAMPAIGN_SIZE} AND
             ({all} OR id IN (SELECT grp FROM grp_office WHERE open > 0 AND {conditions}))",
-        all = if conditions.texts.is_empty() { "1" } else { "0" },
+        all = if conditions.len() == 0 { "1" } else { "0" },
         conditions = conditions.text(),
     );
-    let found: i64 =
-        db.prepare_cached(&campaigns)?.query_row(params_from_iter(conditions.values()), |row| row.get(0))?;
-    counts.campaigns = found as u64;
+    counts.campaigns = one(campaigns, &conditions)?;
     Ok(counts)
 }
 
@@ -570,9 +362,7 @@ pub(super) fn options(db: &Connection, scope: &Scope) -> Result<QueueOptions, Pr
 
 /// See [`super::Projection::pending_by_suspicion`].
 pub(super) fn pending_by_suspicion(db: &Connection) -> Result<HashMap<&'static str, u64>, ProjectionError> {
-    let mut statement = db.prepare_cached(
-        "SELECT suspicion, sum(n) FROM counter WHERE standing = 1 AND kind <> 1 AND suspicion >= 0 GROUP BY 1",
-    )?;
+    let mut statement = db.prepare_cached("SELECT suspicion, n FROM suspicion_counter")?;
     let mut pending = HashMap::new();
     let mut found = statement.query([])?;
     while let Some(row) = found.next()? {

@@ -4,14 +4,14 @@
 //! Whoever changes a table raises [`VERSION`]: a file of another version is deleted and filled anew.
 
 /// Version of the tables, in `PRAGMA user_version`.
-pub(super) const VERSION: i64 = 1;
+pub(super) const VERSION: i64 = 2;
 
 /// What every sort of open cases is filtered by, behind its sort key: filtering 100,000 open cases reads one index
 /// and no table.
 macro_rules! filtered {
     () => {
         "rating_sequence, kind, bad, stars, channel, suspicion, escalated, department, district, since, \
-         deadline, claim_by, claim_until, mask"
+         deadline, mask"
     };
 }
 
@@ -100,14 +100,20 @@ CREATE TABLE case_reason (
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX case_reason_code ON case_reason (code, rating_sequence);
 
--- Cases by all that totals are asked for; no row where there are none.
+-- Cases by what the tabs are counted by; no row where there are none. Few rows: some for each office.
 CREATE TABLE counter (
     standing INTEGER NOT NULL,         -- 0 never waited, 1 open, 2 decided
-    kind INTEGER NOT NULL, bad INTEGER NOT NULL, escalated INTEGER NOT NULL, suspicion INTEGER NOT NULL,
-    channel INTEGER NOT NULL, stars INTEGER NOT NULL, department TEXT NOT NULL, district TEXT NOT NULL,
-    n INTEGER NOT NULL,
-    PRIMARY KEY (standing, kind, bad, escalated, suspicion, channel, stars, department, district)
+    kind INTEGER NOT NULL, bad INTEGER NOT NULL, escalated INTEGER NOT NULL, department TEXT NOT NULL,
+    district TEXT NOT NULL, n INTEGER NOT NULL,
+    PRIMARY KEY (standing, kind, bad, escalated, department, district)
 ) STRICT, WITHOUT ROWID;
+-- Open cases by deadline, which mostly is the end of a day.
+CREATE TABLE deadline_counter (
+    deadline INTEGER NOT NULL, department TEXT NOT NULL, district TEXT NOT NULL, n INTEGER NOT NULL,
+    PRIMARY KEY (deadline, department, district)
+) STRICT, WITHOUT ROWID;
+-- Open cases but second looks by suspicion.
+CREATE TABLE suspicion_counter (suspicion INTEGER PRIMARY KEY, n INTEGER NOT NULL) STRICT;
 -- Cases by reason: open ones but second looks, and all that people decided.
 CREATE TABLE code_counter (
     code TEXT PRIMARY KEY, open INTEGER NOT NULL, cleared INTEGER NOT NULL, confirmed INTEGER NOT NULL,
@@ -226,7 +232,9 @@ pub(super) const ALL: &[(&str, &str)] = &[
     ("position", "one"),
     ("cases", "rating_sequence"),
     ("case_reason", "rating_sequence, place"),
-    ("counter", "standing, kind, bad, escalated, suspicion, channel, stars, department, district"),
+    ("counter", "standing, kind, bad, escalated, department, district"),
+    ("deadline_counter", "deadline, department, district"),
+    ("suspicion_counter", "suspicion"),
     ("code_counter", "code"),
     ("volume", "department, district, month"),
     ("history", "sequence"),

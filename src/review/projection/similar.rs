@@ -4,7 +4,7 @@ use rusqlite::{Connection, params_from_iter};
 use serde::Serialize;
 
 use super::error::ProjectionError;
-use super::queue::{Conditions, Scope, visible};
+use super::filter::{Conditions, Scope, visible};
 use super::rows::{self, CaseRow, Viewer};
 use crate::time::DAY_MS;
 use crate::wire::{ReviewOutcome, Suspicion};

@@ -1,7 +1,9 @@
 //! Applies batches: which cases they are about, and the rows of each.
 
+use std::collections::btree_map::Entry as Place;
 use std::collections::hash_map::Entry as Slot;
 use std::collections::{BTreeMap, HashMap};
+use std::sync::LazyLock;
 
 use compact_str::CompactString;
 use rusqlite::{Connection, OptionalExtension, params};
@@ -9,8 +11,9 @@ use xxhash_rust::xxh3::xxh3_64;
 
 use super::campaigns::Campaigns;
 use super::case_file::{CaseFile, CaseReader};
+use super::counters::Counters;
 use super::error::ProjectionError;
-use super::fold::{self, CaseKind, ClosedBy, Folded, callback_number, fold};
+use super::fold::{self, ClosedBy, Folded, callback_number, fold};
 use crate::catalogue::builtin as f;
 use crate::date::Month;
 use crate::log::Entry;
@@ -76,18 +79,20 @@ pub(super) fn apply(
         if !is_case {
             continue;
         }
-        if !cases.contains_key(&rating_sequence) {
-            let Some(file) = read.case(rating_id)?.filter(|file| file.sequence == rating_sequence) else {
-                // A second rating of one id, which counts nowhere.
-                continue;
-            };
-            let volume = match known_volume(db, rating_sequence)? {
-                Some(volume) => volume,
-                None => volumes.of(&file.rating.public(), file.day().month())?,
-            };
-            cases.insert(rating_sequence, Touched { file, volume });
-        }
-        let Some(case) = cases.get(&rating_sequence) else { continue };
+        let case = match cases.entry(rating_sequence) {
+            Place::Occupied(place) => place.into_mut(),
+            Place::Vacant(place) => {
+                let Some(file) = read.case(rating_id)?.filter(|file| file.sequence == rating_sequence) else {
+                    // A second rating of one id, which counts nowhere.
+                    continue;
+                };
+                let volume = match known_volume(db, rating_sequence)? {
+                    Some(volume) => volume,
+                    None => volumes.of(&file.rating.public(), file.day().month())?,
+                };
+                place.insert(Touched { file, volume })
+            }
+        };
         let Some(rating) = case.file.rating.whole() else { continue };
         campaigns.join(rating_sequence, rating)?;
         if let Entry::Revision(revision) = entry
@@ -158,7 +163,7 @@ pub(super) fn mask_bit(code: &str) -> i64 {
     1_i64 << (xxh3_64(code.as_bytes()) & 63)
 }
 
-/// Writes one case in place of what is there of it.
+/// Writes one case in place of what is there of it. What an act leaves as it was is not touched: most leave most.
 fn write_case(
     db: &Connection,
     counters: &mut Counters,
@@ -166,33 +171,97 @@ fn write_case(
     read: &dyn CaseReader,
 ) -> Result<(), ProjectionError> {
     let sequence = case.file.sequence as i64;
-    counters.take_out(db, sequence)?;
-    for statement in [
-        "DELETE FROM case_reason WHERE rating_sequence = ?1",
-        "DELETE FROM history WHERE rating_sequence = ?1",
-        "DELETE FROM decision WHERE rating_sequence = ?1",
-        "DELETE FROM spell WHERE rating_sequence = ?1",
-    ] {
+    let standing = reasons_of(db, sequence)?;
+    counters.take_out(db, sequence, codes_of(&standing))?;
+    for statement in
+        ["DELETE FROM decision WHERE rating_sequence = ?1", "DELETE FROM spell WHERE rating_sequence = ?1"]
+    {
         db.prepare_cached(statement)?.execute([sequence])?;
     }
     let Some(folded) = fold(&case.file) else {
         // The flag that made it a case is erased, and nobody had acted on it.
-        db.prepare_cached("DELETE FROM cases WHERE rating_sequence = ?1")?.execute([sequence])?;
+        for statement in [
+            "DELETE FROM cases WHERE rating_sequence = ?1",
+            "DELETE FROM case_reason WHERE rating_sequence = ?1",
+            "DELETE FROM history WHERE rating_sequence = ?1",
+        ] {
+            db.prepare_cached(statement)?.execute([sequence])?;
+        }
         return Ok(());
     };
     // When an erased rating became a case cannot be told, nor what its office had then.
     let volume = if folded.erased { 0 } else { case.volume };
-    write_row(db, sequence, &folded, volume, read)?;
+    let deadline = read.due(folded.since).ms();
+    write_row(db, sequence, &folded, volume, deadline, read)?;
+    let reasons: Vec<ReasonRow> = folded
+        .reasons
+        .iter()
+        .map(|reason| (reason.code.to_string(), reason.source as u8, f64::from(reason.weight)))
+        .collect();
+    if reasons != standing {
+        write_reasons(db, sequence, &reasons)?;
+    }
     write_parts(db, sequence, &folded, read)?;
-    counters.put_in(&folded);
+    counters.put_in(&folded, deadline, codes_of(&reasons));
     Ok(())
 }
+
+/// A reason: its code, where it comes from, its weight.
+type ReasonRow = (String, u8, f64);
+
+fn reasons_of(db: &Connection, sequence: i64) -> Result<Vec<ReasonRow>, ProjectionError> {
+    let mut statement = db.prepare_cached(
+        "SELECT code, source, weight FROM case_reason WHERE rating_sequence = ?1 ORDER BY place",
+    )?;
+    let found = statement.query_map([sequence], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?;
+    Ok(found.collect::<Result<_, _>>()?)
+}
+
+/// Each code once.
+fn codes_of(reasons: &[ReasonRow]) -> Vec<String> {
+    let mut codes: Vec<String> = reasons.iter().map(|(code, ..)| code.clone()).collect();
+    codes.sort_unstable();
+    codes.dedup();
+    codes
+}
+
+fn write_reasons(db: &Connection, sequence: i64, reasons: &[ReasonRow]) -> Result<(), ProjectionError> {
+    db.prepare_cached("DELETE FROM case_reason WHERE rating_sequence = ?1")?.execute([sequence])?;
+    let mut insert = db.prepare_cached(
+        "INSERT INTO case_reason (rating_sequence, place, code, source, weight) VALUES (?1, ?2, ?3, ?4, ?5)",
+    )?;
+    for (place, (code, source, weight)) in reasons.iter().enumerate() {
+        insert.execute(params![sequence, place as i64, code, source, weight])?;
+    }
+    Ok(())
+}
+
+/// Columns of a case's row, in the order of their values.
+const COLUMNS: &str = "rating_sequence, rating_id, reference, kind, open, erased, control, bad, stars, channel, \
+    stage, day, department, district, hall, window, clerk, matter, submitted, since, deadline, rank, volume, \
+    suspicion, risk, decision, revision, claim_by, claim_until, first_by, first_outcome, first_reason, first_at, \
+    outcome, outcome_reason, decided_at, closed_by, deciders, escalated, escalated_by, callback, callback_at, \
+    appealed, appeals, appeal_at, reasons, mask, last";
+
+/// Writes a row; one that is there is updated, so that only indices of what changed are touched.
+static UPSERT: LazyLock<String> = LazyLock::new(|| {
+    let columns: Vec<&str> = COLUMNS.split(", ").map(str::trim).collect();
+    let values: Vec<String> = (1..=columns.len()).map(|number| format!("?{number}")).collect();
+    let set: Vec<String> =
+        columns[1..].iter().map(|column| format!("{column} = excluded.{column}")).collect();
+    format!(
+        "INSERT INTO cases ({COLUMNS}) VALUES ({}) ON CONFLICT (rating_sequence) DO UPDATE SET {}",
+        values.join(", "),
+        set.join(", ")
+    )
+});
 
 fn write_row(
     db: &Connection,
     sequence: i64,
     folded: &Folded,
     volume: u64,
+    deadline: i64,
     read: &dyn CaseReader,
 ) -> Result<(), ProjectionError> {
     let (public, state) = (&folded.public, &folded.state);
@@ -200,18 +269,7 @@ fn write_row(
     let deciders: Vec<&str> = state.deciders.iter().map(CompactString::as_str).collect();
     let mask = folded.reasons.iter().fold(0, |mask, reason| mask | mask_bit(&reason.code));
     let first = state.first.as_ref();
-    db.prepare_cached(
-        "INSERT OR REPLACE INTO cases (
-            rating_sequence, rating_id, reference, kind, open, erased, control, bad, stars, channel, stage, day,
-            department, district, hall, window, clerk, matter, submitted, since, deadline, rank, volume,
-            suspicion, risk, decision, revision, claim_by, claim_until, first_by, first_outcome, first_reason,
-            first_at, outcome, outcome_reason, decided_at, closed_by, deciders, escalated, escalated_by,
-            callback, callback_at, appealed, appeals, appeal_at, reasons, mask, last)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21,
-            ?22, ?23, ?24, ?25, ?26, ?27, ?28, ?29, ?30, ?31, ?32, ?33, ?34, ?35, ?36, ?37, ?38, ?39, ?40, ?41,
-            ?42, ?43, ?44, ?45, ?46, ?47, ?48)",
-    )?
-    .execute(params![
+    db.prepare_cached(&UPSERT)?.execute(params![
         sequence,
         public.rating_id.as_str(),
         read.reference(&public.rating_id),
@@ -232,7 +290,7 @@ fn write_row(
         public.matter.as_str(),
         folded.submitted.map(Instant::ms),
         folded.since.ms(),
-        read.due(folded.since).ms(),
+        deadline,
         folded.rank(volume),
         volume as i64,
         folded.suspicion.map(|suspicion| suspicion as u8),
@@ -270,21 +328,11 @@ fn write_parts(
     folded: &Folded,
     read: &dyn CaseReader,
 ) -> Result<(), ProjectionError> {
-    let mut reason_row = db.prepare_cached(
-        "INSERT INTO case_reason (rating_sequence, place, code, source, weight) VALUES (?1, ?2, ?3, ?4, ?5)",
-    )?;
-    for (place, reason) in folded.reasons.iter().enumerate() {
-        reason_row.execute(params![
-            sequence,
-            place as i64,
-            reason.code.as_str(),
-            reason.source as u8,
-            f64::from(reason.weight)
-        ])?;
-    }
     let mut event_row = db.prepare_cached(
-        "INSERT OR REPLACE INTO history (sequence, rating_sequence, at, who, what, reason, words, void)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
+        "INSERT INTO history (sequence, rating_sequence, at, who, what, reason, words, void)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)
+         ON CONFLICT (sequence) DO UPDATE SET what = excluded.what, words = excluded.words, void = excluded.void
+            WHERE (what, words, void) IS NOT (excluded.what, excluded.words, excluded.void)",
     )?;
     for event in &folded.events {
         event_row.execute(params![
@@ -299,7 +347,7 @@ fn write_parts(
         ])?;
     }
     let mut decision_row = db.prepare_cached(
-        "INSERT OR REPLACE INTO decision (sequence, rating_sequence, at, who, voted, outcome, reason, label,
+        "INSERT INTO decision (sequence, rating_sequence, at, who, voted, outcome, reason, label,
             first_by, first_outcome, opened, deadline, on_appeal, undone, overturned, control, bad)
          VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17)",
     )?;
@@ -405,139 +453,6 @@ impl<'d> Volumes<'d> {
         for ((department, district, month), (count, _)) in self.counts.iter().filter(|(_, slot)| slot.1) {
             statement.execute(params![department.as_str(), district.as_str(), month, *count as i64])?;
         }
-        Ok(())
-    }
-}
-
-/// By what cases are counted: standing (0 never waited, 1 open, 2 decided), kind, bad, escalated, suspicion (−1 where none is shown), channel, stars,
-/// department, district.
-type CounterKey = (u8, u8, bool, bool, i8, u8, u8, String, String);
-
-/// The standing of an open case.
-const OPEN: u8 = 1;
-
-/// Changes of the counters, until they are written together.
-#[derive(Default)]
-struct Counters {
-    cases: HashMap<CounterKey, i64>,
-    /// Open, cleared, confirmed and mistaken cases of each reason.
-    codes: HashMap<String, [i64; 4]>,
-}
-
-/// Where a case counts for its reasons.
-fn columns_of(is_open: bool, is_blind: bool, outcome: Option<u8>) -> [i64; 4] {
-    let mut columns = [i64::from(is_open && !is_blind), 0, 0, 0];
-    if let Some(column) = outcome.and_then(|outcome| columns.get_mut(1 + usize::from(outcome))) {
-        *column = 1;
-    }
-    columns
-}
-
-impl Counters {
-    fn count(&mut self, code: String, columns: [i64; 4], sign: i64) {
-        let counted = self.codes.entry(code).or_default();
-        counted.iter_mut().zip(columns).for_each(|(counted, column)| *counted += sign * column);
-    }
-
-    /// Takes what the row of a case counted for out again.
-    fn take_out(&mut self, db: &Connection, sequence: i64) -> Result<(), ProjectionError> {
-        let found: Option<(CounterKey, Option<u8>)> = db
-            .prepare_cached(
-                "SELECT iif(open = 1, 1, iif(decided_at IS NULL, 0, 2)), kind, bad, escalated,
-                    iif(kind = 1, -1, coalesce(suspicion, -1)), channel, stars, department,
-                    coalesce(district, ''), outcome
-                 FROM cases WHERE rating_sequence = ?1",
-            )?
-            .query_row([sequence], |row| {
-                let key = (
-                    row.get(0)?,
-                    row.get(1)?,
-                    row.get(2)?,
-                    row.get(3)?,
-                    row.get(4)?,
-                    row.get(5)?,
-                    row.get(6)?,
-                    row.get(7)?,
-                    row.get(8)?,
-                );
-                Ok((key, row.get(9)?))
-            })
-            .optional()?;
-        let Some((key, outcome)) = found else { return Ok(()) };
-        let columns = columns_of(key.0 == OPEN, key.1 == CaseKind::SecondLook as u8, outcome);
-        if columns != [0; 4] {
-            let mut statement =
-                db.prepare_cached("SELECT DISTINCT code FROM case_reason WHERE rating_sequence = ?1")?;
-            for code in statement.query_map([sequence], |row| row.get::<_, String>(0))? {
-                self.count(code?, columns, -1);
-            }
-        }
-        *self.cases.entry(key).or_default() -= 1;
-        Ok(())
-    }
-
-    /// Counts a case.
-    fn put_in(&mut self, folded: &Folded) {
-        let (public, open) = (&folded.public, folded.state.is_open());
-        let suspicion = folded.suspicion.filter(|_| !folded.is_blind());
-        let standing = match (open, folded.closed()) {
-            (true, _) => OPEN,
-            (false, Some(_)) => 2,
-            (false, None) => 0,
-        };
-        let key = (
-            standing,
-            folded.kind as u8,
-            public.is_bad(),
-            folded.state.escalated_by.is_some(),
-            suspicion.map_or(-1, |suspicion| suspicion as i8),
-            public.channel as u8,
-            public.stars,
-            public.department.to_string(),
-            public.district.as_deref().unwrap_or_default().to_owned(),
-        );
-        *self.cases.entry(key).or_default() += 1;
-        let columns = columns_of(open, folded.is_blind(), folded.state.outcome.map(|outcome| outcome as u8));
-        if columns != [0; 4] {
-            let mut codes: Vec<&str> = folded.reasons.iter().map(|reason| reason.code.as_str()).collect();
-            codes.sort_unstable();
-            codes.dedup();
-            codes.into_iter().for_each(|code| self.count(code.to_owned(), columns, 1));
-        }
-    }
-
-    fn flush(self, db: &Connection) -> Result<(), ProjectionError> {
-        let mut add = db.prepare_cached(
-            "INSERT INTO counter VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)
-             ON CONFLICT DO UPDATE SET n = n + excluded.n",
-        )?;
-        let changed = self.cases.iter().filter(|(_, change)| **change != 0);
-        let mut shrunk = false;
-        for ((standing, kind, bad, escalated, suspicion, channel, stars, department, district), change) in
-            changed
-        {
-            shrunk |= *change < 0;
-            add.execute(params![
-                standing, kind, bad, escalated, suspicion, channel, stars, department, district, change
-            ])?;
-        }
-        let mut add = db.prepare_cached(
-            "INSERT INTO code_counter VALUES (?1, ?2, ?3, ?4, ?5)
-             ON CONFLICT DO UPDATE SET open = open + excluded.open, cleared = cleared + excluded.cleared,
-                confirmed = confirmed + excluded.confirmed, mistaken = mistaken + excluded.mistaken",
-        )?;
-        for (code, [open, cleared, confirmed, mistaken]) in
-            self.codes.iter().filter(|(_, changes)| **changes != [0; 4])
-        {
-            add.execute(params![code, open, cleared, confirmed, mistaken])?;
-        }
-        if shrunk {
-            db.prepare_cached("DELETE FROM counter WHERE n = 0")?.execute([])?;
-        }
-        db.prepare_cached(
-            "DELETE FROM code_counter WHERE open = 0 AND cleared = 0 AND confirmed = 0 AND mistaken = 0",
-        )?
-        .execute([])?;
         Ok(())
     }
 }

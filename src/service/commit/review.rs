@@ -14,6 +14,7 @@ use crate::log::entry::{
 use crate::policy::Extension;
 use crate::review::{Effect, Refusal, ReviewTimes, reasons};
 use crate::time::Instant;
+use crate::vault::VaultError;
 use crate::verdict::Contribution;
 use crate::wire::{Decision, ReasonSource};
 
@@ -89,8 +90,13 @@ impl Committer {
             Err(refusal) => return Ok(Err(refusal)),
         };
         let digest = &case.rating.observation.digest;
-        let words = (!request.words.is_empty())
-            .then(|| Words::new(request.words.clone(), digest, self.next_sequence));
+        let words = match request.words.as_str() {
+            "" => None,
+            words => {
+                let sealed = self.shared.words.seal(words, rating_id).map_err(VaultError::Randomness)?;
+                Some(Words::new(sealed, digest, self.next_sequence))
+            }
+        };
         let entry = ReviewEntry {
             rating_id: rating_id.into(),
             rating_sequence: case.sequence,

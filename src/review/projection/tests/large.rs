@@ -1,9 +1,25 @@
 //! How long it takes with many cases:
 //! `cargo test --lib review::projection::tests::large -- --ignored --nocapture`.
 
-use std::time::Instant as Moment;
+use std::time::{Duration, Instant as Moment};
 
 use super::*;
+
+/// The shortest of several runs: the clock on the wall also tells of whoever else is at work.
+fn shortest<T>(mut run: impl FnMut() -> T) -> (T, Duration) {
+    const RUNS: usize = 9;
+    let mut timed = || {
+        let began = Moment::now();
+        let found = run();
+        (began.elapsed(), found)
+    };
+    let (mut least, mut found) = timed();
+    for _ in 1..RUNS {
+        let (elapsed, again) = timed();
+        (least, found) = (least.min(elapsed), again);
+    }
+    (found, least)
+}
 
 /// A reader that knows each case from the batch alone: the log itself is not measured.
 struct Batch<'a>(HashMap<&'a str, (u64, &'a Entry)>);
@@ -18,7 +34,8 @@ impl CaseReader for Batch<'_> {
     }
 
     fn due(&self, since: Instant) -> Instant {
-        Instant(since.ms() + DAY_MS)
+        // The end of the day after, as the calendar of working days has it.
+        Instant((since.ms().div_euclid(DAY_MS) + 2) * DAY_MS)
     }
 }
 
@@ -116,15 +133,13 @@ fn a_hundred_thousand_open_cases() {
             },
         ),
     ];
-    let mut worst = std::time::Duration::ZERO;
+    let mut worst = Duration::ZERO;
     let mut measure = |what: &str, filter: &QueueFilter| {
         let mut cursor = None;
         for page in 0..3 {
-            let began = Moment::now();
-            let found = projection.queue(filter, cursor.as_deref(), 50).unwrap();
-            let elapsed = began.elapsed();
+            let (found, elapsed) = shortest(|| projection.queue(filter, cursor.as_deref(), 50).unwrap());
             worst = worst.max(elapsed);
-            if page == 1 || elapsed.as_millis() >= 15 {
+            if page == 0 || elapsed.as_millis() >= 15 {
                 println!("{what}: page {page}: {} of {} in {elapsed:?}", found.rows.len(), found.total);
             }
             cursor = found.next;
@@ -147,24 +162,20 @@ fn a_hundred_thousand_open_cases() {
     for (what, scope) in [("all", Scope::default()), ("a scope", filters[filters.len() - 1].1.scope.clone())]
     {
         let viewer = Viewer { name: "an", now };
-        projection.counts(&scope, viewer).unwrap();
-        let began = Moment::now();
-        let counts = projection.counts(&scope, viewer).unwrap();
-        println!("counts of {what} in {:?}: {counts:?}", began.elapsed());
-        let began = Moment::now();
-        projection.queue_options(&scope).unwrap();
-        println!("options of {what} in {:?}", began.elapsed());
+        let (counts, elapsed) = shortest(|| projection.counts(&scope, viewer).unwrap());
+        println!("counts of {what} in {elapsed:?}: {counts:?}");
+        let (_, elapsed) = shortest(|| projection.queue_options(&scope).unwrap());
+        println!("options of {what} in {elapsed:?}");
     }
     for (what, filter) in
         [("all", &base)].into_iter().chain(filters.iter().map(|(what, filter)| (*what, filter)))
     {
-        let began = Moment::now();
-        let (found, more) = projection.campaigns(filter, 8).unwrap();
-        println!("campaigns of {what}: {} and {more} in {:?}", found.len(), began.elapsed());
+        let ((found, more), elapsed) = shortest(|| projection.campaigns(filter, 8).unwrap());
+        println!("campaigns of {what}: {} and {more} in {elapsed:?}", found.len());
     }
 
     // A bulk decision of 300.
-    let mut ledger = Ledger::default();
+    let mut ledger = Ledger { days: true, ..Ledger::default() };
     for entry in entries {
         ledger.push(entry);
     }
@@ -176,8 +187,7 @@ fn a_hundred_thousand_open_cases() {
     let began = Moment::now();
     ledger.apply_to(&projection, usize::MAX >> 1);
     println!("300 decisions in {:?}", began.elapsed());
-    let began = Moment::now();
     let (from, until) = (Day::new(2026, 3, 1).unwrap(), Day::new(2026, 3, 30).unwrap());
-    projection.quality(from, until, UtcOffset::CHINA, now).unwrap();
-    println!("quality in {:?}", began.elapsed());
+    let (_, elapsed) = shortest(|| projection.quality(from, until, UtcOffset::CHINA, now).unwrap());
+    println!("quality in {elapsed:?}");
 }

@@ -158,6 +158,8 @@ pub fn rating(id: &str, spec: &Spec) -> RatingEntry {
 #[derive(Default)]
 pub struct Ledger {
     pub entries: Vec<Entry>,
+    /// Deadlines are ends of days, and not a day later to the millisecond.
+    pub days: bool,
     places: HashMap<String, Vec<usize>>,
 }
 
@@ -210,7 +212,7 @@ impl Ledger {
     pub fn force(&mut self, id: &str, by: &str, act: Act, reason: &str, minute: i64) {
         let rating_sequence = self.file(id).unwrap().sequence;
         let words =
-            matches!(act, Act::Decide(_)).then(|| Words { text: format!("words of {by}"), nonce: [0; 16] });
+            matches!(act, Act::Decide(_)).then(|| Words { sealed: format!("words of {by}"), nonce: [0; 16] });
         self.push(Entry::Review(Box::new(ReviewEntry {
             rating_id: id.into(),
             rating_sequence,
@@ -296,7 +298,10 @@ impl CaseReader for Ledger {
     }
 
     fn due(&self, since: Instant) -> Instant {
-        Instant(since.ms() + DAY_MS)
+        match self.days {
+            true => Instant((since.ms().div_euclid(DAY_MS) + 2) * DAY_MS),
+            false => Instant(since.ms() + DAY_MS),
+        }
     }
 }
 
