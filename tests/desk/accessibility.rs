@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 use serde_json::Value;
 
-use crate::browser::{Browser, Manner};
+use crate::browser::{Browser, Manner, told};
 use crate::pages::{each, furnish, people};
 use crate::support::Setup;
 
@@ -17,10 +17,10 @@ fn axe() -> Option<String> {
     let path = named.unwrap_or(installed);
     let read = std::fs::read_to_string(&path).ok();
     if read.is_none() {
-        eprintln!(
+        told(&format!(
             "SKIPPED: no axe-core at {} (AXE_JS names another place); our own checks ran",
             path.display()
-        );
+        ));
     }
     read
 }

@@ -2,7 +2,7 @@
 
 use std::fmt::Display;
 use std::future::Future;
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Write};
 use std::net::SocketAddr;
 use std::process::{Child, Command, Stdio};
 use std::sync::{Condvar, LazyLock, Mutex, PoisonError};
@@ -69,10 +69,15 @@ pub fn is_there() -> bool {
     match &*DRIVEN {
         Ok(_) => true,
         Err(why) => {
-            eprintln!("SKIPPED: {why}");
+            told(&format!("SKIPPED: {why}"));
             false
         }
     }
+}
+
+/// A line on standard error, past the capture of passing tests.
+pub fn told(line: &str) {
+    let _ = writeln!(std::io::stderr().lock(), "{line}");
 }
 
 /// A place among the browsers at work.
@@ -262,7 +267,14 @@ impl Browser {
     #[track_caller]
     pub fn click(&self, css: &str) {
         let element = self.find(css);
-        wait(element.click()).unwrap_or_else(|error| panic!("{css} cannot be pressed: {error}"));
+        let mut pressed = wait(element.click());
+        let intercepted = |error: &CmdError| error.to_string().contains("click intercepted");
+        if pressed.as_ref().is_err_and(intercepted) {
+            // The driver scrolls no further than into the window, where a bar may stick to the edge.
+            self.eval(&format!("document.querySelector({css:?}).scrollIntoView({{ block: 'center' }})"));
+            pressed = wait(element.click());
+        }
+        pressed.unwrap_or_else(|error| panic!("{css} cannot be pressed: {error}"));
     }
 
     /// Presses what leads to another page, and waits for that.
@@ -293,7 +305,13 @@ impl Browser {
     /// Chooses from a list.
     #[track_caller]
     pub fn choose(&self, css: &str, value: &str) {
-        wait(self.find(css).select_by_value(value)).unwrap();
+        let _ = self.find(css);
+        let options = self.all(&format!("{css} option"));
+        // An option without the attribute has its text as its value.
+        let option =
+            options.iter().find(|option| wait(option.prop("value")).ok().flatten().as_deref() == Some(value));
+        let option = option.unwrap_or_else(|| panic!("{css} offers no {value}: {:?}", self.texts(css)));
+        wait(option.click()).unwrap();
     }
 
     /// Runs a script in the page, past its policy.

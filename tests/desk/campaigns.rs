@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::browser::Browser;
+use crate::browser::{Browser, told};
 use crate::support::{Desk, NOTICE, Setup, rating, reviewer};
 
 const MEMBERS: usize = 300;
@@ -62,7 +62,9 @@ fn a_campaign_of_300_is_decided_in_one_form() {
     browser.fill("#bulk input[name=words]", "同一手机");
     browser.follow("#bulk button.send");
     let took = post_took_ms(&browser);
-    eprintln!("{MEMBERS} ratings decided in one form: {took:.0} ms (a build for tests, beside a browser)");
+    told(&format!(
+        "{MEMBERS} ratings decided in one form: {took:.0} ms (a build for tests, beside a browser)"
+    ));
     browser.says(NOTICE, "已决定 300 条");
     assert_eq!(decided(&desk, &members, "reject"), MEMBERS);
     desk.assert_stands("bystander", "hold", 0);

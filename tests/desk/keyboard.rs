@@ -148,3 +148,25 @@ fn the_first_tab_stop_skips_to_the_content_and_every_stop_shows_its_focus() {
         assert!(reached, "{needed} is not reached by Tab: {seen:?}");
     }
 }
+
+#[test]
+fn what_has_the_focus_is_never_behind_the_bar_of_what_is_selected() {
+    let Some((desk, [browser])) = Setup::new([reviewer("zhao")]).start() else { return };
+    let ratings: Vec<_> = (0..30).map(|n| rating(&format!("r-{n}"), 5)).collect();
+    desk.hold(&ratings);
+    browser.sign_in("zhao");
+    browser.until("thirty rows", || {
+        browser.open("/desk/queue");
+        (browser.count("#rows tr") == 30).then_some(())
+    });
+    browser.keys("j ");
+    assert!(browser.shows("#bulk"));
+    for step in 1..30 {
+        browser.keys("j");
+        let gap = browser.eval(
+            "const top = document.querySelector('#bulk').getBoundingClientRect().top;
+             return top - document.activeElement.getBoundingClientRect().bottom",
+        );
+        assert!(gap.as_f64().unwrap() >= 0.0, "row {step} is {gap} px behind the bar");
+    }
+}
