@@ -138,7 +138,14 @@ async fn perform(
 
 /// What the page says of what was done.
 fn told(desk: &Desk, visitor: &Visitor, act: Act, at: Instant, reviewed: &[Reviewed]) -> Notice {
-    let refused: Vec<&Refusal> = reviewed.iter().filter_map(|one| one.result.as_ref().err()).collect();
+    // Pages call people by their names.
+    let by_name = |refusal: &Refusal| match refusal {
+        Refusal::Claimed { by, until } => Refusal::Claimed { by: desk.display(by).into(), until: *until },
+        Refusal::NotYours { of } => Refusal::NotYours { of: desk.display(of).into() },
+        other => other.clone(),
+    };
+    let refused: Vec<Refusal> =
+        reviewed.iter().filter_map(|one| one.result.as_ref().err()).map(by_name).collect();
     let done: Vec<&Reviewed> = reviewed.iter().filter(|one| one.result.is_ok()).collect();
     if done.is_empty() {
         let why =

@@ -526,7 +526,10 @@ fn history(desk: &Desk, visitor: &Visitor, file: &CaseFile, row: &CaseRow) -> Re
         who: who(&row.who, &row.code),
         what: both(&row.what),
         reason: row.reason.as_ref().map(both),
-        words: row.words.map(|sealed| desk.service.open_words(&sealed, &row.id)).unwrap_or_default(),
+        words: row
+            .words
+            .map(|sealed| mask::masked(&desk.service.open_words(&sealed, &row.id)))
+            .unwrap_or_default(),
         sequence: row.sequence,
     });
     Ok(std::iter::once(scored).chain(later).collect())
@@ -594,6 +597,6 @@ fn second(desk: &Desk, file: &CaseFile) -> Option<First> {
     Some(First {
         outcome: name_of(first.outcome),
         reason: reasons::find(&first.reason).map(|reason| text(reason.zh, reason.en)),
-        words: review.map(|review| words_of(desk, review)).unwrap_or_default(),
+        words: review.map(|review| mask::masked(&words_of(desk, review))).unwrap_or_default(),
     })
 }

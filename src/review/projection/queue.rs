@@ -307,13 +307,7 @@ pub(super) fn counts(db: &Connection, scope: &Scope, viewer: Viewer<'_>) -> Resu
     );
     let mut counts = db.prepare_cached(&sql)?.query_row(params_from_iter(conditions.values()), |row| {
         let of = |column: usize| Ok::<_, rusqlite::Error>(row.get::<_, i64>(column)? as u64);
-        Ok(Counts {
-            open: of(0)?,
-            bad: of(1)?,
-            appeals: of(2)?,
-            escalated: of(3)?,
-            ..Counts::default()
-        })
+        Ok(Counts { open: of(0)?, bad: of(1)?, appeals: of(2)?, escalated: of(3)?, ..Counts::default() })
     })?;
     let one = |sql: String, conditions: &Conditions| -> Result<u64, ProjectionError> {
         let found: i64 =
