@@ -22,7 +22,7 @@ use crate::wire::Suspicion;
 pub const PAGE_MAX: usize = 500;
 /// How far a total is counted where no counter has it.
 pub const TOTAL_MAX: u64 = 10_000;
-/// Cases up to which those with a prefix of a rating's id are sorted by themselves.
+/// Cases up to which those that another index finds, by id or deadline, are sorted by themselves.
 const FEW: usize = 2_000;
 
 /// Part of the queue.
@@ -139,6 +139,13 @@ fn plan(db: &Connection, filter: &QueueFilter) -> Result<Plan, ProjectionError> 
         Tab::Overdue => {
             conditions.with("deadline < ?", filter.now.ms());
             is_counted = false;
+            // Few late ones are found by their deadlines and sorted; of many a page is full soon in any order.
+            let late: i64 = db
+                .prepare_cached("SELECT coalesce(sum(n), 0) FROM deadline_counter WHERE deadline < ?1")?
+                .query_row([filter.now.ms()], |row| row.get(0))?;
+            if late as usize <= FEW {
+                index = Some("open_deadline");
+            }
         }
         Tab::Second => {
             conditions.plain("first_by IS NOT NULL");
