@@ -264,7 +264,7 @@ impl Service {
             by: CompactString::default(),
             at: service::Clock::Wall.now().unwrap_or_default(),
             times: ReviewTimes::default(),
-            permit: Box::new(|_| Ok(())),
+            permit: Arc::new(|_| Ok(())),
         };
         let reviewed = self.review(request).map_err(|error| ReviewFailure::Unavailable(failed(error)))?;
         match reviewed.into_iter().next().map(|one| one.result) {

@@ -169,6 +169,11 @@ impl RatingFlags {
     /// Admitted, and drawn by lot for review: what reviewers find among these is no choice of the machine's.
     pub const CONTROL: Self = Self(1 << 9);
 
+    /// Whether an admitted rating with these is to be looked at by somebody.
+    pub fn want_review(self) -> bool {
+        self.has(Self::SECOND_LOOK) || self.has(Self::CONTROL)
+    }
+
     /// Whether all of `other`'s flags are set.
     pub fn has(self, other: Self) -> bool {
         self.0 & other.0 == other.0

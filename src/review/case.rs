@@ -124,7 +124,7 @@ impl CaseState {
             bad,
             decision,
             revision: 0,
-            flagged: flags.has(RatingFlags::SECOND_LOOK) || flags.has(RatingFlags::CONTROL),
+            flagged: flags.want_review(),
             claim: None,
             first: None,
             outcome: None,

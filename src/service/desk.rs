@@ -137,11 +137,7 @@ struct Reader<'a> {
 
 impl CaseReader for Reader<'_> {
     fn case(&self, rating_id: &str) -> Result<Option<CaseFile>, LogError> {
-        let mut entries = Vec::new();
-        for sequence in self.shared.log.find_rating(rating_id)? {
-            entries.extend(self.shared.log.read(sequence)?.map(|entry| (sequence, entry)));
-        }
-        Ok(CaseFile::of(entries))
+        Ok(CaseFile::of(self.shared.entries_of(rating_id, u64::MAX)?))
     }
 
     fn reference(&self, rating_id: &str) -> String {

@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::{Service, ServiceError, Shared, render};
 use crate::log::entry::{Act, RatingEntry, RevisionEntry};
-use crate::log::{Entry, Log};
+use crate::log::{Entry, Log, LogError};
 use crate::review::CaseState;
 use crate::verdict::{Current, VerdictBody};
 use crate::wire::Decision;
@@ -72,12 +72,21 @@ impl Case {
 }
 
 impl Shared {
+    /// All entries about a rating before a sequence, in log order.
+    pub(super) fn entries_of(&self, rating_id: &str, before: u64) -> Result<Vec<(u64, Entry)>, LogError> {
+        let found = self.log.find_rating(rating_id)?.into_iter().take_while(|&found| found < before);
+        let mut entries = Vec::new();
+        for sequence in found {
+            entries.extend(self.log.read(sequence)?.map(|entry| (sequence, entry)));
+        }
+        Ok(entries)
+    }
+
     /// The entry of a rating and those about it before a sequence; `None` if it is not in the log, or
     /// erased.
     pub(super) fn case_of(&self, rating_id: &str, before: u64) -> Result<Option<Case>, ServiceError> {
         let mut case: Option<Case> = None;
-        for sequence in self.log.find_rating(rating_id)?.into_iter().take_while(|&found| found < before) {
-            let Some(entry) = self.log.read(sequence)? else { continue };
+        for (sequence, entry) in self.entries_of(rating_id, before)? {
             match (&mut case, &entry) {
                 (None, Entry::Rating(rating)) => {
                     let rating = RatingEntry::clone(rating);

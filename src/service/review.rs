@@ -1,12 +1,13 @@
 //! The door for people: acts about cases, and cases with all that stands about them.
 
+use std::collections::HashSet;
+
 use serde_json::{Map, Value};
 
 use super::commit::{ReviewRequest, Reviewed};
 use super::{Service, ServiceError, Shared, lock, render, worker};
-use crate::catalogue::FeatureVector;
 use crate::features::case::rating_fingerprint;
-use crate::log::entry::{RatingEntry, RatingFlags};
+use crate::log::entry::RatingEntry;
 use crate::log::record::Record;
 use crate::log::{Digest, Entry, Log, LogError};
 use crate::policy::Held;
@@ -14,6 +15,9 @@ use crate::review::CaseState;
 use crate::verdict::Reason;
 
 use super::worker::Submission;
+
+/// Cases that the committer takes at once: some tens of milliseconds.
+const PORTION: usize = 250;
 
 /// One case with everything that the log has about it.
 pub struct CaseFile {
@@ -41,11 +45,26 @@ pub struct SeenValue {
 }
 
 impl Service {
-    /// Does something about cases; waits until it is durable. Blocks.
+    /// Does something about cases, each of which is taken by itself; waits until it is durable. Blocks.
+    ///
+    /// Many cases go to the committer in portions, so that ratings do not wait for all of them.
     ///
     /// # Errors
-    /// The service is stopping, or its log failed.
-    pub fn review(&self, request: ReviewRequest) -> Result<Vec<Reviewed>, ServiceError> {
+    /// The service is stopping, or its log failed; of several portions the first may be done.
+    pub fn review(&self, mut request: ReviewRequest) -> Result<Vec<Reviewed>, ServiceError> {
+        let mut seen = HashSet::new();
+        let mut ids = std::mem::take(&mut request.rating_ids);
+        ids.retain(|id| seen.insert(id.clone()));
+        let mut reviewed = Vec::with_capacity(ids.len());
+        for portion in ids.chunks(PORTION) {
+            reviewed.extend(
+                self.review_portion(ReviewRequest { rating_ids: portion.to_vec(), ..request.clone() })?,
+            );
+        }
+        Ok(reviewed)
+    }
+
+    fn review_portion(&self, request: ReviewRequest) -> Result<Vec<Reviewed>, ServiceError> {
         let (done, answer) = std::sync::mpsc::channel();
         let reply = Box::new(move |reviewed| drop(done.send(reviewed)));
         worker::go_ahead(&self.shared, Submission::Review(Box::new(request), reply))
@@ -105,11 +124,6 @@ impl Service {
         self.shared.words.open(sealed, rating_id).unwrap_or_default()
     }
 
-    /// The reference to appeal with that belongs to a rating.
-    pub fn appeal_reference(&self, rating_id: &str) -> String {
-        self.shared.appeals.reference(rating_id)
-    }
-
     /// The reasons that stand for a case, as a verdict has them.
     ///
     /// # Errors
@@ -155,11 +169,6 @@ impl Service {
             })
             .collect())
     }
-
-    /// The id of the campaign that the scoring saw a rating in.
-    pub fn campaign_of(features: &FeatureVector) -> Option<String> {
-        render::campaign(features)
-    }
 }
 
 impl Shared {
@@ -168,8 +177,7 @@ impl Shared {
     pub(super) fn is_open_case(&self, sequence: u64) -> bool {
         let Ok(Some(Entry::Rating(rating))) = self.log.read(sequence) else { return false };
         let id = &rating.observation.rating_id;
-        let flagged = rating.flags.has(RatingFlags::SECOND_LOOK) || rating.flags.has(RatingFlags::CONTROL);
-        if !flagged && self.log.find_fingerprint(rating_fingerprint(id)).len() < 2 {
+        if !rating.flags.want_review() && self.log.find_fingerprint(rating_fingerprint(id)).len() < 2 {
             return false;
         }
         matches!(self.case_of(id, u64::MAX), Ok(Some(case)) if case.state().is_open())

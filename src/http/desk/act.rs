@@ -113,7 +113,7 @@ async fn perform(
         by: account.name.as_str().into(),
         at,
         times: desk.times(),
-        permit: Box::new(move |rating| may_decide(&account, &target(rating)).map_err(refusal)),
+        permit: Arc::new(move |rating| may_decide(&account, &target(rating)).map_err(refusal)),
     };
     let done = desk
         .read(move |desk| {

@@ -144,8 +144,6 @@ pub fn is_for(page: &str, role: AccountRole) -> bool {
     use AccountRole as R;
     match page {
         "queue" | "case" | "campaign" => role.sees_cases(),
-        "rules" => matches!(role, R::Reviewer | R::Analyst | R::Auditor | R::Admin),
-        "quality" => matches!(role, R::Reviewer | R::Analyst | R::Auditor | R::Admin),
         "audit" => matches!(role, R::Auditor | R::Admin),
         _ => true,
     }

@@ -135,7 +135,7 @@ impl Folded {
 
 /// Whether a rating is a case from the moment it is scored.
 pub(super) fn is_case(decision: Decision, flags: RatingFlags) -> bool {
-    decision != Decision::Admit || flags.has(RatingFlags::SECOND_LOOK) || flags.has(RatingFlags::CONTROL)
+    decision != Decision::Admit || flags.want_review()
 }
 
 /// What the entries come to; `None` if there is no case: the rating was admitted, and nobody said more.

@@ -1,11 +1,11 @@
 //! What people do about cases, on its way into the log. An act is checked against what stands in the log
 //! at that moment, on the one thread that appends: two people who decide at once cannot both.
 
-use std::collections::HashSet;
+use std::sync::Arc;
 
 use compact_str::CompactString;
 
-use super::{Committer, Pending, ServiceError, by_stars, lock};
+use super::{Committer, Pending, ServiceError, by_stars, lock, policy_reason};
 use crate::catalogue::FeatureId;
 use crate::log::Entry;
 use crate::log::entry::{
@@ -18,13 +18,14 @@ use crate::vault::VaultError;
 use crate::verdict::Contribution;
 use crate::wire::{Decision, ReasonSource};
 
-/// Most cases that one act may be about.
+/// Most cases that one form may be about.
 pub const CASES_MAX: usize = 5_000;
 
 /// Whether an account may do something to a rating.
-pub type Permit = Box<dyn Fn(&PublicRating) -> Result<(), Refusal> + Send>;
+pub type Permit = Arc<dyn Fn(&PublicRating) -> Result<(), Refusal> + Send + Sync>;
 
-/// An act about some cases, all or none of which may be in order.
+/// An act about some cases; each of them is taken, or refused, by itself.
+#[derive(Clone)]
 pub struct ReviewRequest {
     /// The ratings, each once.
     pub rating_ids: Vec<CompactString>,
@@ -61,9 +62,8 @@ impl Committer {
     pub(super) fn review(&mut self, request: &ReviewRequest, reply: ReviewReply) -> Result<(), ServiceError> {
         // What stands of a case is read from the log: all before must be there.
         self.commit()?;
-        let mut seen = HashSet::new();
         let mut reviewed = Vec::with_capacity(request.rating_ids.len());
-        for rating_id in request.rating_ids.iter().filter(|id| seen.insert(id.as_str())).take(CASES_MAX) {
+        for rating_id in &request.rating_ids {
             let result = self.review_one(request, rating_id)?;
             reviewed.push(Reviewed { rating_id: rating_id.clone(), result });
         }
@@ -81,9 +81,10 @@ impl Committer {
         let Some(case) = self.shared.case_of(rating_id, u64::MAX)? else {
             return Ok(Err(Refusal::NoSuchCase));
         };
+        let state = case.state();
         let checked = (request.permit)(&case.rating.public())
             .and_then(|()| is_explained(*act, reason, &request.words))
-            .and_then(|()| case.state().check(*act, by, *at, request.times))
+            .and_then(|()| state.check(*act, by, *at, request.times))
             .and_then(|effect| match act {
                 Act::Extend => self.may_extend(case.sequence, by, *at).map(|()| effect),
                 _ => Ok(effect),
@@ -115,14 +116,14 @@ impl Committer {
             if decision != Decision::Hold {
                 lock(&self.shared.folds).budget.release(case.sequence);
             }
-            let number = case.state().revision + 1;
+            let number = state.revision + 1;
             let outcome = &case.rating.outcome;
             let latest = case.revisions().last().and_then(|(_, revision)| revision.evidence.as_ref());
             let (suspicion, risk) = latest
                 .map_or((outcome.suspicion, outcome.risk), |evidence| (evidence.suspicion, evidence.risk));
             let mut reasons = vec![match act {
-                Act::Undo => policy_or_reviewer("review-undone", ReasonSource::Policy),
-                _ => policy_or_reviewer(reason, ReasonSource::Reviewer),
+                Act::Undo => policy_reason("review-undone"),
+                _ => Contribution { code: reason.clone(), source: ReasonSource::Reviewer, weight: 0.0 },
             }];
             // What machines found stays with it; what people said before is in their own entries.
             let found = latest.map_or(&outcome.reasons, |evidence| &evidence.reasons);
@@ -141,7 +142,7 @@ impl Committer {
                 rating: case.rating.public(),
                 rating_sequence: case.sequence,
                 revision: number,
-                previous: case.state().decision,
+                previous: state.decision,
                 decision,
                 source: RevisionSource::Reviewer,
                 at: *at,
@@ -167,10 +168,6 @@ impl Committer {
             }
         }
     }
-}
-
-fn policy_or_reviewer(code: &str, source: ReasonSource) -> Contribution {
-    Contribution { code: code.into(), source, weight: 0.0 }
 }
 
 /// Whether the reason is one of those for the act, with words where it needs them.
