@@ -55,6 +55,8 @@ pub mod policy;
 
 pub mod scoring;
 
+pub mod broker;
+
 pub mod log;
 
 pub mod vault;
