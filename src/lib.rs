@@ -59,6 +59,8 @@ pub mod broker;
 
 pub mod log;
 
+pub mod cluster;
+
 pub mod vault;
 
 pub mod statistics;

@@ -3,6 +3,8 @@
 //! Labels are closed vocabularies: no identifier, code or free text ever becomes one, so the number of
 //! series is bounded and nothing personal can leave through here.
 
+mod cluster;
+
 use std::time::{Duration, SystemTime};
 
 use prometheus::{
@@ -12,6 +14,8 @@ use prometheus::{
 
 use crate::log::entry::Act;
 use crate::wire::Decision;
+
+pub use cluster::ClusterMetrics;
 
 /// Distinct paths that `zhenping_warnings_total` names; further ones are counted under `other`.
 /// The contract has fewer optional fields, so this is met only if paths stop being a closed set.

@@ -9,7 +9,7 @@
 //! layout is in `docs/log-format.md`.
 
 pub mod chain;
-mod codec;
+pub(crate) mod codec;
 mod embedded;
 pub mod entry;
 mod erase;

@@ -69,6 +69,11 @@ impl Members {
         self.index(number).map(|index| &mut self.ring[index])
     }
 
+    /// The latest members, at most so many, latest first, to change.
+    pub fn latest(&mut self, most: usize) -> impl Iterator<Item = &mut Member> {
+        self.ring.iter_mut().rev().take(most)
+    }
+
     /// Adds a member; gives its number.
     pub fn push(&mut self, mut member: Member) -> u32 {
         let mut number = (self.first + self.ring.len() as u64) as u32;

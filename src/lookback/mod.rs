@@ -259,6 +259,16 @@ impl Lookback {
         look
     }
 
+    /// Gives the latest ratings other places: `place` of those that have one by it. It is asked from the latest
+    /// back, about `latest` ratings at most.
+    pub fn renumber(&mut self, latest: usize, place: impl Fn(u64) -> Option<u64>) {
+        for member in self.members.latest(latest) {
+            if let Some(placed) = place(member.sequence) {
+                member.sequence = placed;
+            }
+        }
+    }
+
     fn is_timely(&self, member: &Member) -> bool {
         let away = member.at_ms.saturating_sub(member.came_ms);
         (-HORIZON_MS..=HORIZON_MS).contains(&away)

@@ -113,6 +113,20 @@ impl Budget {
         }
     }
 
+    /// A hold's rating has another sequence than the one that it was offered with.
+    pub fn renumber(&mut self, from: u64, to: u64) {
+        let found = self.open.iter().find(|slot| slot.rating == from).copied();
+        if let Some(slot) = found {
+            self.open.remove(&slot);
+            self.open.insert(Slot { rating: to, ..slot });
+        }
+    }
+
+    /// A hold that was offered never came to be.
+    pub fn withdraw(&mut self, rating: u64) {
+        self.open.retain(|slot| slot.rating != rating);
+    }
+
     /// Holds of the current day that count against the limit.
     pub fn used(&self) -> u32 {
         // At most `limit` slots are ever open, which is a u32.

@@ -52,6 +52,8 @@ pub enum Refusal {
         /// Why, in English.
         en: &'static str,
     },
+    /// Somebody else did something about the case at the same moment.
+    Overtaken,
     /// The code of the reason is none of those for this act.
     NoSuchReason,
     /// Words are asked for, or are too long.
@@ -81,6 +83,7 @@ impl Refusal {
             Self::AppealPending => "appeal-pending",
             Self::AppealsUsedUp => "appeals-used-up",
             Self::Recused { .. } => "recused",
+            Self::Overtaken => "overtaken",
             Self::NoSuchReason => "no-such-reason",
             Self::Words { .. } => "words",
         }
@@ -132,6 +135,10 @@ impl Refusal {
             Self::AppealPending => ("申诉正在处理中", "An appeal is being looked at"),
             Self::AppealsUsedUp => ("已达申诉次数上限", "No further appeal is possible here"),
             Self::Recused { zh, en } => (*zh, *en),
+            Self::Overtaken => (
+                "他人刚刚处理了该件，请重新查看",
+                "Somebody else did something about this case at the same moment; look at it again",
+            ),
             Self::NoSuchReason => ("请选择理由", "Choose one of the listed reasons"),
             Self::Words { limit: 0 } => ("此项理由须填写说明", "This reason needs words of explanation"),
             Self::Words { limit } => {

@@ -3,6 +3,7 @@
 
 mod look_back;
 mod review;
+mod shared_log;
 
 use std::sync::Arc;
 use std::sync::mpsc::Receiver;
@@ -13,13 +14,14 @@ use super::intake::lock;
 use super::render;
 use super::spares::Kept;
 use super::worker::{Judged, JudgedBatch, NewRating};
-use super::{ServiceError, Shared, references, write};
+use super::{ServiceError, Shared, Whose, references, write};
 use crate::catalogue::FeatureId;
 use crate::features::case::{EarlierRating, rating_fingerprint};
 use crate::hashed::HashedMap;
 use crate::log::entry::{
     ActivationEntry, Evidence, RatingEntry, RatingFlags, RevisionEntry, RevisionSource, Subject,
 };
+use crate::log::record::PROVISIONAL;
 use crate::log::{EncodedRecord, Entry, Log};
 use crate::lookback::Finding;
 use crate::metrics::Stage;
@@ -31,6 +33,7 @@ use crate::verdict::{Contribution, VerdictBody};
 use crate::version::Version;
 use crate::wire::{Decision, ReasonSource, Suspicion};
 pub use review::{CASES_MAX, Permit, ReviewReply, ReviewRequest, Reviewed};
+pub use shared_log::SharedLog;
 
 /// Where an ordered stream's lines go ([`Reply::Line`]).
 pub trait Output: Send {
@@ -91,10 +94,27 @@ enum Pending {
     },
 }
 
+/// What the committer is woken for.
+pub enum Work {
+    /// Batches that are judged and sealed, in order.
+    Judged(Vec<JudgedBatch>),
+    /// Other nodes' groups wait.
+    Came,
+    /// No more comes.
+    Over,
+}
+
+/// A group with more bytes than this is closed before the next rating: a broker's messages have a bound.
+const GROUP_BYTES: usize = 1 << 20;
+
 /// One group on its way into the log.
 #[derive(Default)]
 struct Group {
     records: Vec<EncodedRecord>,
+    /// Bytes of `records`.
+    bytes: usize,
+    /// Records that stand only if the log has so many entries about their rating: (record, entries).
+    expectations: Vec<(u32, u32)>,
     /// The entries of the group, in the order of `records`.
     entries: Vec<Entry>,
     /// Position in the group of the ratings by fingerprint.
@@ -118,6 +138,8 @@ struct Group {
 pub struct Committer {
     shared: Arc<Shared>,
     output: Option<Box<dyn Output>>,
+    /// The log that this one is a copy of, where there are many nodes.
+    shared_log: Option<SharedLog>,
     group: Group,
     next_sequence: u64,
     /// Versions of the rules and of the model that the log says are in force.
@@ -129,20 +151,38 @@ pub struct Committer {
 impl Committer {
     /// A committer that goes on after the log's last entry. `logged` are the versions of the rules and of
     /// the model that the log says are in force.
-    pub fn new(shared: Arc<Shared>, output: Option<Box<dyn Output>>, logged: [Option<Version>; 2]) -> Self {
-        let next_sequence = shared.log.head().next_sequence;
+    pub fn new(
+        shared: Arc<Shared>,
+        output: Option<Box<dyn Output>>,
+        shared_log: Option<SharedLog>,
+        logged: [Option<Version>; 2],
+    ) -> Self {
+        let next_sequence = match shared_log {
+            Some(_) => PROVISIONAL,
+            None => shared.log.head().next_sequence,
+        };
         let (group, findings, desk) = (Group::default(), Vec::new(), Desk::default());
-        Self { shared, output, group, next_sequence, logged, findings, desk }
+        Self { shared, output, shared_log, group, next_sequence, logged, findings, desk }
     }
 
     /// Runs until the sealer is gone and all that it handed on is answered.
     ///
     /// # Errors
     /// The log or the output failed. Nothing of the failed group was answered.
-    pub fn run(mut self, sealed: &Receiver<Vec<JudgedBatch>>) -> Result<(), ServiceError> {
-        while let Ok(first) = sealed.recv() {
+    pub fn run(mut self, work: &Receiver<Work>) -> Result<(), ServiceError> {
+        let mut over = false;
+        while let (false, Ok(first)) = (over, work.recv()) {
+            self.take_in()?;
             // What came during the last sync shares the next one.
-            for batch in first.into_iter().chain(sealed.try_iter().flatten()) {
+            let batches = std::iter::once(first).chain(work.try_iter()).filter_map(|work| match work {
+                Work::Judged(batches) => Some(batches),
+                Work::Came => None,
+                Work::Over => {
+                    over = true;
+                    None
+                }
+            });
+            for batch in batches.flatten() {
                 let JudgedBatch { judged, judged_at, mut arrived, passed_gate, copied } = batch;
                 self.group.batches += usize::from(passed_gate == 0);
                 self.group.passed_gate += passed_gate;
@@ -150,6 +190,9 @@ impl Committer {
                 self.group.judged_at.push(judged_at);
                 for judged in judged {
                     self.take(judged)?;
+                    if self.group.bytes >= GROUP_BYTES {
+                        self.commit()?;
+                    }
                 }
                 if let Some(engine) = copied {
                     // The folds must stand where the state was copied.
@@ -159,7 +202,7 @@ impl Committer {
             }
             self.commit()?;
         }
-        Ok(())
+        self.leave()
     }
 
     fn take(&mut self, judged: Judged) -> Result<(), ServiceError> {
@@ -188,6 +231,7 @@ impl Committer {
     fn push(&mut self, record: EncodedRecord, entry: Entry) -> u64 {
         let sequence = self.next_sequence;
         self.next_sequence += 1;
+        self.group.bytes += record.bytes().len();
         self.group.records.push(record);
         self.group.entries.push(entry);
         sequence
@@ -218,7 +262,9 @@ impl Committer {
         let entry = ActivationEntry { subject, version, files, at, by: "operator".to_owned() };
         let record = entry.encode();
         let sequence = self.push(record, Entry::Activation(entry));
-        write(&self.shared.archive).note(version, sequence);
+        if sequence < PROVISIONAL {
+            write(&self.shared.archive).note(version, sequence);
+        }
     }
 
     fn warmed(&mut self, version: Version, at: Instant) {
@@ -468,11 +514,16 @@ impl Committer {
         let mut folded = Vec::new();
         if !group.records.is_empty() {
             let started = std::time::Instant::now();
-            let range = self.shared.log.append(&group.records)?;
+            folded = match self.shared_log {
+                Some(_) => self.append_shared(&mut group)?,
+                None => {
+                    let range = self.shared.log.append(&group.records)?;
+                    debug_assert_eq!(range.end, self.next_sequence, "the only writer");
+                    self.shared.publish(range, std::mem::take(&mut group.entries), Whose::Own)
+                }
+            };
             self.shared.metrics.synced(started.elapsed());
-            debug_assert_eq!(range.end, self.next_sequence, "the only writer");
-            folded = self.shared.publish(range, std::mem::take(&mut group.entries));
-            if let Some(snapshots) = &self.shared.snapshots {
+            if let Some(snapshots) = self.shared.snapshots.as_ref().filter(|_| self.shared_log.is_none()) {
                 snapshots.progressed(self.next_sequence);
             }
         }
@@ -502,7 +553,8 @@ impl Committer {
         group.revised.clear();
         group.arrived.clear();
         group.judged_at.clear();
-        (group.batches, group.passed_gate, group.read) = (0, 0, None);
+        group.expectations.clear();
+        (group.bytes, group.batches, group.passed_gate, group.read) = (0, 0, 0, None);
         self.group = group;
         Ok(())
     }

@@ -12,6 +12,7 @@
 //! sync ends the service: what it has answered is durable, and nothing else was answered.
 
 mod answer;
+mod cluster;
 mod commit;
 mod desk;
 mod figures;
@@ -47,6 +48,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use bytes::Bytes;
 use tokio::sync::watch;
 
+use crate::cluster::ClusterOptions;
 use crate::date::{Day, UtcOffset};
 use crate::features::state::StateLimits;
 use crate::incidents::Opened;
@@ -61,6 +63,7 @@ use crate::time::Instant;
 use crate::version::Version;
 
 pub use answer::{Answer, Reply};
+pub use cluster::{ClusterView, ClusterWatch};
 pub use commit::{CASES_MAX, Output, Permit, ReviewReply, ReviewRequest, Reviewed};
 pub use desk::{DeskOptions, MINUTES_KEPT, ReviewDesk};
 pub use folds::Folds;
@@ -154,6 +157,8 @@ pub struct Options {
     pub snapshots: Option<SnapshotPolicy>,
     /// How the reviewers' desk is kept; `None` where there is none, as for a file of ratings.
     pub desk: Option<DeskOptions>,
+    /// The cluster that the service is a node of; `None` where it has its log alone.
+    pub cluster: Option<ClusterOptions>,
     /// Told how the rebuild at the start goes.
     pub on_rebuild: Option<Box<dyn FnMut(Rebuild) + Send>>,
     /// Where an ordered stream's answers go.
@@ -188,11 +193,21 @@ impl Options {
             retry_after_s: 1,
             snapshots: Some(SnapshotPolicy::default()),
             desk: None,
+            cluster: None,
             on_rebuild: None,
             output: None,
             metrics,
         }
     }
+}
+
+/// Which node decided what is folded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Whose {
+    /// This one: what a decision changes it has changed already.
+    Own,
+    /// Another.
+    Others,
 }
 
 /// What all threads of a service share.
@@ -228,6 +243,8 @@ struct Shared {
     stopping: AtomicBool,
     snapshots: Option<snapshot::Snapshots>,
     desk: Option<Arc<ReviewDesk>>,
+    /// What is seen of the cluster, if there is one.
+    cluster: Option<Arc<ClusterWatch>>,
     /// Where rules go whose counters are to be warmed from the log.
     warm: Mutex<Option<std::sync::mpsc::Sender<Arc<Ruling>>>>,
 }
@@ -282,13 +299,18 @@ impl Shared {
     }
 
     /// Folds what has just become durable and tells everybody.
-    fn publish(&self, range: Range<u64>, entries: Vec<Entry>) -> Vec<Entry> {
+    fn publish(&self, range: Range<u64>, entries: Vec<Entry>, whose: Whose) -> Vec<Entry> {
         let mut opened = Vec::new();
         let mut folds = lock(&self.folds);
         let mut recent = lock(&self.recent);
         for (sequence, entry) in range.clone().zip(&entries) {
-            opened.extend(folds.apply(sequence, entry));
             recent.note(sequence, entry);
+            if whose == Whose::Others {
+                let ruling = read(&self.archive).current().cloned();
+                folds.replay(sequence, entry, ruling.as_ref().and_then(|ruling| ruling.group()));
+                continue;
+            }
+            opened.extend(folds.apply(sequence, entry));
             if let Entry::Rating(rating) = entry {
                 self.metrics.rating(rating.outcome.decision, rating.observation.is_bad());
                 rating.observation.warnings.iter().for_each(|warning| self.metrics.warning(&warning.path));

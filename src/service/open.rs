@@ -7,13 +7,14 @@ use std::sync::mpsc::channel;
 use std::sync::{Arc, Mutex, RwLock};
 use std::thread::{self, JoinHandle};
 
-use super::commit::Committer;
+use super::cluster::{self, Joined};
+use super::commit::{Committer, Work};
 use super::desk::{self, ReviewDesk};
 use super::figures::Figures;
 use super::known::KnownRatings;
 use super::latency::Latencies;
 use super::queries::Recent;
-use super::rebuild::rebuild;
+use super::rebuild::{Rebuild, rebuild};
 use super::render::AppealKey;
 use super::snapshot::{Restored, Snapshots};
 use super::spares::Spares;
@@ -21,9 +22,11 @@ use super::ticker::Ticker;
 use super::warm::{self, Handoff, Warmer};
 use super::worker::{Arrivals, Sequencer};
 use super::{
-    Clock, Gate, Intake, Options, Ready, Service, Shared, Submission, Threads, Turnstile, seal, worker,
+    Clock, ClusterWatch, Gate, Intake, Options, Ready, Service, Shared, Submission, Threads, Turnstile, seal, worker,
 };
+use crate::cluster::ClusterError;
 use crate::features::reference::ReferenceErrors;
+use crate::log::entry::Subject;
 use crate::log::{self, EmbeddedLog, Log, LogError, LogOptions};
 use crate::models::ModelError;
 use crate::pseudonym::{KeyError, Keyring};
@@ -49,6 +52,8 @@ pub enum ServiceError {
     Reference(ReferenceErrors),
     /// The log.
     Log(LogError),
+    /// The cluster that the node belongs to.
+    Cluster(ClusterError),
     /// What the desk reads.
     Desk(ProjectionError),
     /// The vault.
@@ -72,6 +77,7 @@ impl fmt::Display for ServiceError {
             Self::Model(e) => e.fmt(f),
             Self::Reference(e) => e.fmt(f),
             Self::Log(e) => e.fmt(f),
+            Self::Cluster(e) => e.fmt(f),
             Self::Desk(e) => e.fmt(f),
             Self::Vault(e) => e.fmt(f),
             Self::Output(e) => write!(f, "cannot write the verdicts: {e}"),
@@ -99,7 +105,7 @@ macro_rules! from {
 
 from!(
     KeyError => Key, ModelError => Model, SourceError => Source, RulingError => Rules, ReferenceErrors => Reference,
-    LogError => Log, VaultError => Vault, ProjectionError => Desk,
+    LogError => Log, ClusterError => Cluster, VaultError => Vault, ProjectionError => Desk,
     std::io::Error => Output,
 );
 
@@ -132,12 +138,17 @@ impl Service {
         let rebuilt = rebuild(&log, &ruling, &mut options, snapshots.as_ref())?;
         let Restored { mut engine, folds, statistics, mut archive, tables: logged_tables, .. } = rebuilt;
         let logged = [archive.current().map(|ruling| ruling.version()), archive.model_version()];
-        let activate =
+        // Among many nodes what the shared log has in force stands: it is read first.
+        let alone = options.cluster.is_none();
+        let differs =
             logged[0] != Some(ruling.version()) || logged[1].unwrap_or_default() != ruling.model_version();
+        let activate = differs && alone;
         if activate {
             engine.activate(Arc::clone(&ruling));
         }
-        archive.activate(Arc::clone(&ruling));
+        if alone || archive.current().is_none() {
+            archive.activate(Arc::clone(&ruling));
+        }
         let mut first = Vec::new();
         if activate {
             // The first entry under these rules says so.
@@ -161,7 +172,7 @@ impl Service {
             (tables, ..) => tables?.filter(|tables| Some(tables.version()) != logged_tables).map(Arc::new),
         };
         let asked_references = Mutex::new(tables.as_ref().map(|tables| tables.version()).or(logged_tables));
-        if let Some(tables) = &tables {
+        if let Some(tables) = tables.as_ref().filter(|_| alone) {
             engine.set_references(Arc::clone(tables));
         }
 
@@ -209,7 +220,35 @@ impl Service {
             snapshots,
             desk,
             warm: Mutex::default(),
+            cluster: options.cluster.as_ref().map(|cluster| Arc::new(ClusterWatch::new(&cluster.node))),
         });
+        let (work, to_commit) = channel();
+        let joined = match &options.cluster {
+            Some(cluster) => Some(cluster::join(&shared, cluster, &options.data, &work)?),
+            None => None,
+        };
+        let (shared_log, end) = match joined {
+            Some(Joined { log, end }) => (Some(log), end),
+            None => (None, 0),
+        };
+        let mut committer = Committer::new(Arc::clone(&shared), options.output, shared_log, logged);
+        if !alone {
+            let mut silent = |_| {};
+            let told: &mut dyn FnMut(Rebuild) = match options.on_rebuild.as_mut() {
+                Some(told) => told,
+                None => &mut silent,
+            };
+            committer.catch_up(end, &mut |at| told(Rebuild::At(at)))?;
+            match committer.in_force(Subject::Rules) {
+                None => first.push(Submission::Activate(Arc::clone(&ruling))),
+                Some(version) if version != ruling.version() => tracing::warn!(
+                    in_force = %version, here = %ruling.version(),
+                    "the cluster's rules are in force, not those of this node's directory; SIGHUP or a change of the files \
+                     brings those into force on every node"
+                ),
+                Some(_) => {}
+            }
+        }
         let warmer = match options.clock {
             Clock::Wall => {
                 let warmer = Warmer::start(Arc::clone(&shared), options.state.clone())?;
@@ -218,14 +257,18 @@ impl Service {
             }
             Clock::EventTime => None,
         };
-        first.extend(tables.map(Submission::References));
+        let known = committer.in_force(Subject::Reference);
+        first.extend(tables.filter(|_| known.is_none()).map(Submission::References));
         for submission in first {
             let taken = worker::go_ahead(&shared, submission);
             debug_assert!(taken.is_ok(), "a new gate is open");
         }
-        let (sealed, to_commit) = channel();
-        let sealer = thread_of("sealer", &shared, move |shared| seal::run(shared, &sealed))?;
-        let committer = Committer::new(Arc::clone(&shared), options.output, logged);
+        let sealer = thread_of("sealer", &shared, move |shared| {
+            let ended = seal::run(shared, &work);
+            // Without a committer there is nobody to tell.
+            let _ = work.send(Work::Over);
+            ended
+        })?;
         let committer = thread_of("committer", &shared, move |_| committer.run(&to_commit))?;
         let mut workers = Vec::new();
         for i in 0..options.threads.max(1) {

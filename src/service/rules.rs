@@ -199,7 +199,8 @@ impl Service {
         let versions = [version, ruling.model_version()];
         // Held meanwhile, so that two calls at once bring a set into force once.
         let mut asked = super::lock(&self.asked);
-        if *asked != versions {
+        let elsewhere = self.shared.cluster.is_some() && self.rules_version() != Some(version);
+        if *asked != versions || elsewhere {
             worker::go_ahead(&self.shared, Submission::Activate(ruling))
                 .map_err(|_| ServiceError::Stopping)?;
             *asked = versions;

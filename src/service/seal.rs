@@ -3,7 +3,8 @@
 
 use std::sync::mpsc::Sender;
 
-use super::worker::{Judged, JudgedBatch};
+use super::commit::Work;
+use super::worker::Judged;
 use super::{ServiceError, Shared};
 use crate::time::Instant;
 
@@ -13,7 +14,7 @@ use crate::time::Instant;
 ///
 /// # Errors
 /// The vault failed; nothing of that group was handed on.
-pub fn run(shared: &Shared, sealed: &Sender<Vec<JudgedBatch>>) -> Result<(), ServiceError> {
+pub fn run(shared: &Shared, sealed: &Sender<Work>) -> Result<(), ServiceError> {
     // The newest `scored_at`: the time, where no clock is read.
     let mut latest = Instant::default();
     loop {
@@ -34,7 +35,7 @@ pub fn run(shared: &Shared, sealed: &Sender<Vec<JudgedBatch>>) -> Result<(), Ser
                 comments.iter().map(|(id, comment)| (id.as_str(), comment.expose_for_sealing())).collect();
             shared.vault.append_group(&exposed, shared.clock.now().unwrap_or(latest))?;
         }
-        if sealed.send(batches).is_err() {
+        if sealed.send(Work::Judged(batches)).is_err() {
             // The committer ended because the log is lost.
             return Ok(());
         }

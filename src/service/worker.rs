@@ -346,7 +346,9 @@ fn hand_over(
 
 /// Copies the state between two batches; intake stands still meanwhile.
 fn copy_if_due(shared: &Shared, engine: &Engine) -> Option<Box<Engine>> {
-    if !shared.snapshots.as_ref()?.claim() {
+    // Among many nodes state is ahead of the log with its own ratings and behind it with others': there is a
+    // snapshot only when nothing is on its way, at the stop.
+    if shared.cluster.is_some() || !shared.snapshots.as_ref()?.claim() {
         return None;
     }
     let began = std::time::Instant::now();

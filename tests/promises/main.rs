@@ -12,6 +12,7 @@ mod key_rotation;
 mod keys;
 mod kill;
 mod learning;
+mod nodes;
 mod nothing_raw;
 mod processes;
 mod reference_tables;

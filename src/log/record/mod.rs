@@ -20,10 +20,14 @@ use crate::pseudonym::Pseudonym;
 pub const MAX_RECORD_BYTES: usize = (1 << 22) - 1;
 
 /// Numbers of the kinds of record.
-mod kind {
+pub mod kind {
+    /// A scored rating.
     pub const RATING: u8 = 1;
+    /// A later decision about a rating.
     pub const REVISION: u8 = 2;
+    /// Rules, a model or tables that came into force.
     pub const ACTIVATION: u8 = 3;
+    /// What a person did about a rating.
     pub const REVIEW: u8 = 4;
 }
 
@@ -47,6 +51,11 @@ pub struct RecordKeys {
     /// Fingerprint of the case of a scored rating, until that is erased.
     pub case: Option<u64>,
 }
+
+/// The lowest of the numbers that stand for records whose place in the log is not known yet: the first of a
+/// group has it, the next one more. Where many nodes append to one log, a group learns its places only when
+/// the log gives it back; what it says of its own records until then is said with these.
+pub const PROVISIONAL: u64 = 1 << 63;
 
 /// A record ready to be appended. Encoding is pure, so that it can run in parallel before the log's
 /// one thread chains and writes.
@@ -76,6 +85,16 @@ impl EncodedRecord {
     /// What it is found by.
     pub fn keys(&self) -> RecordKeys {
         self.keys
+    }
+
+    /// A record that another process encoded.
+    ///
+    /// # Errors
+    /// The bytes are no record, or a field that it is found by cannot be read.
+    pub fn from_bytes(bytes: Vec<u8>) -> Result<Self, DecodeError> {
+        let record = Record::parse(&bytes)?;
+        let (leaf, keys) = (record.leaf(), record.keys()?);
+        Ok(Self { bytes, leaf, keys })
     }
 
     /// Writes a record into one buffer, which is empty.
@@ -259,6 +278,17 @@ impl<'a> Record<'a> {
         }
     }
 
+    /// The number of a revision; `None` for other kinds.
+    ///
+    /// # Errors
+    /// As for [`Self::entry`].
+    pub fn revision(&self) -> Result<Option<u32>, DecodeError> {
+        match self.kind {
+            kind::REVISION => revision::entry(self.public, &[]).map(|entry| Some(entry.revision)),
+            _ => Ok(None),
+        }
+    }
+
     /// The case of a scored rating, until it is erased.
     ///
     /// # Errors
@@ -279,6 +309,49 @@ impl<'a> Record<'a> {
             rating: self.rating_id()?.map(rating_fingerprint),
             case: self.case()?.as_ref().map(case_fingerprint),
         })
+    }
+
+    /// The record with `place` applied to each sequence that it names; `None` if it names none that
+    /// changes. Only the public part names any.
+    ///
+    /// # Errors
+    /// As for [`Self::entry`].
+    pub fn renumbered(&self, place: impl Fn(u64) -> u64) -> Result<Option<EncodedRecord>, DecodeError> {
+        let Erasable::Whole(erasable) = self.erasable else { return Ok(None) };
+        let mut changed = false;
+        let mut renumber = |sequence: &mut u64| {
+            let placed = place(*sequence);
+            changed |= placed != *sequence;
+            *sequence = placed;
+        };
+        let mut public = Vec::new();
+        match self.kind {
+            kind::RATING => {
+                let mut rating = rating::public(self.public)?;
+                rating.supersedes_sequence.iter_mut().for_each(&mut renumber);
+                rating::put_public(&mut public, &rating);
+            }
+            kind::REVISION => {
+                let mut entry = revision::entry(self.public, &[])?;
+                entry.rating.supersedes_sequence.iter_mut().for_each(&mut renumber);
+                renumber(&mut entry.rating_sequence);
+                revision::put_public(&mut public, &entry);
+            }
+            kind::REVIEW => {
+                let mut entry = review::entry(self.public, &[])?;
+                renumber(&mut entry.rating_sequence);
+                review::put_public(&mut public, &entry);
+            }
+            _ => {}
+        }
+        if !changed {
+            return Ok(None);
+        }
+        let put_public = |out: &mut Vec<u8>| out.extend_from_slice(&public);
+        let put_erasable = |out: &mut Vec<u8>| out.extend_from_slice(erasable);
+        let capacity = public.len() + erasable.len() + 8;
+        let buffer = Vec::with_capacity(capacity);
+        Ok(Some(EncodedRecord::write(self.kind, self.keys()?, buffer, put_public, put_erasable)))
     }
 
     /// Whether it has a part that can be erased, and still has it.

@@ -7,7 +7,7 @@ use compact_str::CompactString;
 
 use super::{Committer, Pending, ServiceError, by_stars, lock, policy_reason};
 use crate::catalogue::FeatureId;
-use crate::log::Entry;
+use crate::log::{Entry, Log};
 use crate::log::entry::{
     Act, Evidence, PublicRating, ReviewEntry, RevisionEntry, RevisionSource, WORDS_CHARS_MAX, Words,
 };
@@ -110,6 +110,9 @@ impl Committer {
             at: *at,
             words,
         };
+        // Where nodes append beside each other, the act stands only if nobody else's came in between.
+        let before = self.shared.log.find_rating(rating_id)?.len() as u32;
+        self.expect(before);
         let place = self.push(entry.encode(), Entry::Review(Box::new(entry)));
         self.shared.metrics.reviewed(*act);
         if let Effect::Decides(decision) = effect {
@@ -154,9 +157,17 @@ impl Committer {
                     nonce: Evidence::nonce(digest, number),
                 }),
             };
+            self.expect(before + 1);
             self.push(revision.encode(), Entry::Revision(Box::new(revision)));
         }
         Ok(Ok((effect, place)))
+    }
+
+    /// The next record stands only if the log has so many entries about its rating.
+    fn expect(&mut self, entries: u32) {
+        if self.shared_log.is_some() {
+            self.group.expectations.push((self.group.records.len() as u32, entries));
+        }
     }
 
     fn may_extend(&self, rating: u64, by: &str, at: Instant) -> Result<(), Refusal> {

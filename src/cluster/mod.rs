@@ -1,0 +1,130 @@
+//! Many nodes on one log: a topic with one partition, of which each node keeps a copy.
+//!
+//! ```text
+//! node ─▶ group ─▶ TOPIC ─▶ every node, the sender too: settle ─▶ its own log ─▶ its folds
+//!         group.rs  broker                              replica.rs   log
+//! ```
+//!
+//! A node decides with the state it has, appends its group, and answers once the topic has given the group
+//! back and it has settled which of its records stand. The node's own log, an embedded one, holds what
+//! stands: everything above the log reads that, and nothing above it knows of the topic.
+//!
+//! `docs/cluster.md` says how to run it.
+
+pub mod group;
+mod position;
+mod reader;
+mod replica;
+mod sender;
+
+use std::fmt;
+use std::sync::Arc;
+
+pub use position::{Position, PositionError};
+pub use reader::{Identity, Incoming, Reader};
+pub use replica::{Fate, Replica, Settled, Standing};
+pub use sender::Sender;
+
+use crate::broker::{Broker, BrokerError, TopicSpec};
+
+/// How a node belongs to a cluster.
+#[derive(Clone)]
+pub struct ClusterOptions {
+    /// The broker that keeps the topics.
+    pub broker: Arc<dyn Broker>,
+    /// Name of the cluster, which its topics' names begin with.
+    pub name: String,
+    /// This node's name, for people: in messages and on the desk.
+    pub node: String,
+    /// Servers that keep each message before it counts as written.
+    pub replication: u32,
+}
+
+impl ClusterOptions {
+    /// The topic that is the log.
+    pub fn log_topic(&self) -> TopicSpec {
+        TopicSpec {
+            name: format!("{}-log", self.name),
+            partitions: 1,
+            replication: self.replication,
+            retention: None,
+        }
+    }
+}
+
+/// Why a node cannot follow its cluster.
+#[derive(Debug)]
+pub enum ClusterError {
+    /// The broker.
+    Broker(BrokerError),
+    /// The place in the topic.
+    Position(PositionError),
+    /// A message of the topic cannot be read.
+    Unreadable {
+        /// The topic.
+        topic: String,
+        /// The message's offset.
+        offset: u64,
+        /// Why.
+        why: group::Unreadable,
+    },
+    /// Other keys made the names in the log.
+    OtherKeys {
+        /// The node that has them.
+        node: String,
+    },
+    /// The node's own log is not that of the topic.
+    Diverged {
+        /// The first entry that differs.
+        sequence: u64,
+    },
+    /// The node's own log has more than the topic.
+    Ahead {
+        /// Entries of the log.
+        log: u64,
+        /// Entries that stand in the topic.
+        topic: u64,
+    },
+}
+
+impl fmt::Display for ClusterError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Broker(error) => error.fmt(f),
+            Self::Position(error) => error.fmt(f),
+            Self::Unreadable { topic, offset, why } => {
+                write!(f, "the message at offset {offset} of topic {topic} cannot be taken: {why}")
+            }
+            Self::OtherKeys { node } => write!(
+                f,
+                "node {node} makes pseudonyms with other keys: to this node everybody in the log would be a stranger. Copy \
+                 the folder keys/ from that node's data directory before the first start"
+            ),
+            Self::Diverged { sequence } => write!(
+                f,
+                "entry {sequence} of this directory's log is not that of the topic. The directory belongs to another \
+                 cluster or to a node without one; name another directory, or move its log/, snapshots/ and review.db away and \
+                 start again: the topic has everything"
+            ),
+            Self::Ahead { log, topic } => write!(
+                f,
+                "this directory's log has {log} entries and the topic only {topic}: messages are lost there, or the topic was \
+                 made anew. Nothing was changed. Name the topic that the directory follows (cluster.name), or another directory"
+            ),
+        }
+    }
+}
+
+impl std::error::Error for ClusterError {}
+
+impl From<BrokerError> for ClusterError {
+    fn from(error: BrokerError) -> Self {
+        Self::Broker(error)
+    }
+}
+
+impl From<PositionError> for ClusterError {
+    fn from(error: PositionError) -> Self {
+        Self::Position(error)
+    }
+}

@@ -1,0 +1,370 @@
+//! Many nodes on one log: whatever is appended by whom, and however often, all of them end with the same.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::Duration;
+
+use serde_json::Value;
+use zhenping::broker::{Fault, Memory};
+use zhenping::cluster::ClusterOptions;
+use zhenping::log::entry::{Act, Entry};
+use zhenping::log::{Head, LogReader, head_of};
+use zhenping::metrics::Metrics;
+use zhenping::review::{Effect, Refusal, ReviewTimes};
+use zhenping::service::{Answer, Clock, Options, ReviewRequest, RulesOrigin, Service, ServiceError};
+use zhenping::statistics::Query;
+use zhenping::wire::ReviewOutcome;
+
+use crate::support::{Place, rating, simulated, succeed, wait_for};
+
+/// Holds every rating of five stars.
+const HOLD_FIVE: &str = r#"
+[[rule]]
+id = "hold-five"
+when = "stars == 5"
+then = "hold"
+suspect = "padded_praise"
+family = "rater"
+state = "active"
+owner = "tests"
+why = { zh = "测试", en = "a test" }
+"#;
+
+fn options(place: &Place, name: &str, broker: &Memory) -> Options {
+    let data = place.path(name);
+    // All nodes have the keys of the first.
+    let (keys, first) = (data.join("keys"), place.path("a/keys"));
+    if !keys.exists() && first.exists() {
+        std::fs::create_dir_all(&keys).unwrap();
+        for file in std::fs::read_dir(first).unwrap().flatten() {
+            std::fs::copy(file.path(), keys.join(file.file_name())).unwrap();
+        }
+    }
+    let mut options = Options::new(data, Arc::new(Metrics::new().unwrap()));
+    options.cluster = Some(ClusterOptions {
+        broker: Arc::new(broker.clone()),
+        name: "city".into(),
+        node: name.into(),
+        replication: 2,
+    });
+    options
+}
+
+fn node(place: &Place, name: &str, broker: &Memory) -> Service {
+    Service::open(options(place, name, broker)).unwrap()
+}
+
+fn ask(service: &Service, line: &str) -> Answer {
+    let (sender, answered) = std::sync::mpsc::channel();
+    let reply = Box::new(move |answer| drop(sender.send(answer)));
+    service.submit(line.to_owned().into(), reply);
+    answered.recv_timeout(Duration::from_secs(60)).expect("an answer")
+}
+
+fn verdict(service: &Service, line: &str) -> Value {
+    match ask(service, line) {
+        Answer::Verdict(json) => serde_json::from_slice(&json).unwrap(),
+        other => panic!("{other:?}"),
+    }
+}
+
+/// The heads of the logs, once all of them are the same.
+#[track_caller]
+fn same_head(nodes: &[&Service]) -> u64 {
+    wait_for("all nodes to have read the whole log", || {
+        let heads: Vec<u64> = nodes.iter().map(|node| *node.head().borrow()).collect();
+        heads.iter().all(|head| *head == heads[0] && *head > 0).then_some(heads[0])
+    })
+}
+
+fn figures(service: &Service) -> Value {
+    let query = Query::default().by("department").unwrap();
+    serde_json::to_value(service.statistics_report(&query).unwrap()).unwrap()
+}
+
+fn head(data: &Path) -> Head {
+    head_of(&data.join("log")).unwrap()
+}
+
+/// Every directory's log verifies, and all have one head; each rating has one scored entry.
+#[track_caller]
+fn assert_one_log(place: &Place, names: &[&str]) {
+    let first = head(&place.path(names[0]));
+    for name in names {
+        let data = place.path(name);
+        assert_eq!(head(&data), first, "{name}");
+        succeed(["ledger".as_ref(), "verify".as_ref(), "--data".as_ref(), data.as_os_str()]);
+    }
+    let mut ids = std::collections::HashSet::new();
+    let reader = LogReader::open(&place.path(names[0]).join("log")).unwrap();
+    for entry in reader.read_from(0).unwrap() {
+        if let (_, Entry::Rating(rating)) = entry.unwrap() {
+            assert!(ids.insert(rating.observation.rating_id.clone()), "{}", rating.observation.rating_id);
+        }
+    }
+}
+
+/// Sends every line to a node, every fifth one to two nodes at once; gives how many ratings there were.
+fn drive(nodes: &[&Service], lines: &[String]) -> usize {
+    let next = AtomicU64::new(0);
+    std::thread::scope(|scope| {
+        for worker in 0..2 * nodes.len() {
+            let (next, nodes) = (&next, &nodes);
+            scope.spawn(move || {
+                loop {
+                    let i = next.fetch_add(1, Ordering::Relaxed) as usize;
+                    let Some(line) = lines.get(i) else { return };
+                    let here = nodes[worker % nodes.len()];
+                    if i % 5 == 0 {
+                        let there = nodes[(worker + 1) % nodes.len()];
+                        let (one, two) = std::thread::scope(|scope| {
+                            let two = scope.spawn(|| verdict(there, line));
+                            (verdict(here, line), two.join().unwrap())
+                        });
+                        for field in ["sequence", "decision", "risk", "reasons", "rules_version"] {
+                            assert_eq!(one[field], two[field], "one verdict whoever is asked");
+                        }
+                    } else {
+                        verdict(here, line);
+                    }
+                }
+            });
+        }
+    });
+    lines.len()
+}
+
+fn lines(seed: u64, number: usize) -> Vec<String> {
+    simulated(seed, 3, number as u32).lines().take(number).map(str::to_owned).collect()
+}
+
+#[test]
+fn all_nodes_have_one_log_one_verdict_for_each_rating_and_the_same_figures() {
+    let (place, broker) = (Place::new(), Memory::new());
+    let a = node(&place, "a", &broker);
+    let (b, c) = (node(&place, "b", &broker), node(&place, "c", &broker));
+    drive(&[&a, &b, &c], &lines(5, 1_500));
+    same_head(&[&a, &b, &c]);
+    assert_eq!(figures(&a), figures(&b));
+    assert_eq!(figures(&a), figures(&c));
+    let views = [&a, &b, &c].map(|node| node.cluster().unwrap());
+    assert!(views.iter().all(|view| view.own > 0 && view.others > 0), "{views:?}");
+    for node in [a, b, c] {
+        node.stop().unwrap();
+    }
+    assert_one_log(&place, &["a", "b", "c"]);
+}
+
+#[test]
+fn an_append_that_is_tried_again_doubles_nothing() {
+    let (place, broker) = (Place::new(), Memory::new());
+    let mut turn = 0_u32;
+    broker.set_faults(move |_, _| {
+        turn += 1;
+        match turn % 7 {
+            1 => Fault::Unanswered,
+            3 => Fault::Lost,
+            5 => Fault::Twice,
+            _ => Fault::None,
+        }
+    });
+    let a = node(&place, "a", &broker);
+    let b = node(&place, "b", &broker);
+    drive(&[&a, &b], &lines(6, 600));
+    same_head(&[&a, &b]);
+    assert_eq!(figures(&a), figures(&b));
+    a.stop().unwrap();
+    b.stop().unwrap();
+    assert_one_log(&place, &["a", "b"]);
+}
+
+#[test]
+fn a_new_node_has_read_everything_before_it_serves() {
+    let (place, broker) = (Place::new(), Memory::new());
+    let a = node(&place, "a", &broker);
+    drive(&[&a], &lines(7, 500));
+    let reached = *a.head().borrow();
+    let b = node(&place, "b", &broker);
+    assert!(*b.head().borrow() >= reached);
+    assert_eq!(figures(&a), figures(&b));
+    let again = &lines(7, 500)[3];
+    assert_eq!(verdict(&a, again)["sequence"], verdict(&b, again)["sequence"], "it knows what was answered");
+}
+
+#[test]
+fn a_node_that_lost_its_place_or_the_end_of_its_log_has_the_same_log_again() {
+    let (place, broker) = (Place::new(), Memory::new());
+    let a = node(&place, "a", &broker);
+    drive(&[&a], &lines(8, 300));
+    let b = node(&place, "b", &broker);
+    b.stop().unwrap();
+    drive(&[&a], &lines(9, 300));
+
+    // What it has of the topic is read again and compared.
+    std::fs::remove_file(place.path("b/cluster.position")).unwrap();
+    let b = node(&place, "b", &broker);
+    same_head(&[&a, &b]);
+    b.stop().unwrap();
+
+    // A crash cut the log short of where the place says that it is.
+    let segment = place.path("b/log").read_dir().unwrap().flatten().map(|file| file.path());
+    let segment = segment.filter(|path| path.extension().is_some_and(|e| e == "seg")).max().unwrap();
+    let whole = std::fs::read(&segment).unwrap();
+    let used = whole.iter().rposition(|&byte| byte != 0).unwrap() + 1;
+    std::fs::File::options().write(true).open(&segment).unwrap().set_len(used as u64 - 40).unwrap();
+    std::fs::remove_dir_all(place.path("b/snapshots")).unwrap();
+    let b = node(&place, "b", &broker);
+    same_head(&[&a, &b]);
+    assert_eq!(figures(&a), figures(&b));
+    a.stop().unwrap();
+    b.stop().unwrap();
+    assert_one_log(&place, &["a", "b"]);
+}
+
+#[test]
+fn a_directory_with_another_log_or_other_keys_is_refused() {
+    let (place, broker) = (Place::new(), Memory::new());
+    let a = node(&place, "a", &broker);
+    drive(&[&a], &lines(10, 50));
+
+    let alone = Service::open(Options::new(place.path("alone"), Arc::new(Metrics::new().unwrap()))).unwrap();
+    verdict(&alone, &rating("elsewhere", 4, ""));
+    alone.stop().unwrap();
+    std::fs::remove_dir_all(place.path("alone/keys")).unwrap();
+    std::fs::create_dir_all(place.path("alone/keys")).unwrap();
+    for file in std::fs::read_dir(place.path("a/keys")).unwrap().flatten() {
+        std::fs::copy(file.path(), place.path("alone/keys").join(file.file_name())).unwrap();
+    }
+    let refused = Service::open(options(&place, "alone", &broker)).err().unwrap().to_string();
+    assert!(refused.contains("not that of the topic") && refused.contains("cluster"), "{refused}");
+
+    let other = Place::new();
+    let refused = Service::open(options(&other, "b", &broker)).err().unwrap().to_string();
+    assert!(refused.contains("other keys") && refused.contains("node a"), "{refused}");
+
+    // A topic that was made anew has less than the directory.
+    a.stop().unwrap();
+    let refused = Service::open(options(&place, "a", &Memory::new())).err().unwrap().to_string();
+    assert!(refused.contains("has more") || refused.contains("entries and the topic only"), "{refused}");
+}
+
+#[test]
+fn rules_that_one_node_brings_into_force_hold_on_every_node_and_after_a_start() {
+    let (place, broker) = (Place::new(), Memory::new());
+    let a = node(&place, "a", &broker);
+    let mut with_rules = options(&place, "b", &broker);
+    with_rules.rules = RulesOrigin::Directory(place.rules(HOLD_FIVE));
+    let b = Service::open(with_rules).unwrap();
+    let shipped = a.rules_version();
+    assert_eq!(b.rules_version(), shipped, "a start changes no rules");
+    assert_eq!(verdict(&b, &rating("one", 5, ""))["decision"], "admit");
+
+    let version = b.reload_rules().unwrap();
+    wait_for("the rules on the other node", || (a.rules_version() == Some(version)).then_some(()));
+    wait_for("the first rating by them", || {
+        static NEXT: AtomicU64 = AtomicU64::new(0);
+        let id = format!("a-{}", NEXT.fetch_add(1, Ordering::Relaxed));
+        let verdict = verdict(&a, &rating(&id, 5, ""));
+        (verdict["decision"] == "hold").then_some(verdict)
+    });
+    a.stop().unwrap();
+    let a = node(&place, "a", &broker);
+    assert_eq!(a.rules_version(), Some(version), "its own files do not bring others back");
+    assert_eq!(verdict(&a, &rating("three", 5, ""))["decision"], "hold");
+    same_head(&[&a, &b]);
+    a.reload_rules().unwrap();
+    wait_for("its own rules, now that it was told", || (b.rules_version() == shipped).then_some(()));
+}
+
+fn decide(service: &Service, by: &str, id: &str) -> Result<Effect, Refusal> {
+    let request = ReviewRequest {
+        rating_ids: vec![id.into()],
+        act: Act::Decide(ReviewOutcome::Clear),
+        reason: "clear-no-evidence".into(),
+        words: String::new(),
+        by: by.into(),
+        at: Clock::Wall.now().unwrap(),
+        times: ReviewTimes::default(),
+        permit: Arc::new(|_| Ok(())),
+    };
+    service.review(request).unwrap().remove(0).result.map(|(effect, _)| effect)
+}
+
+#[test]
+fn of_two_people_at_two_nodes_who_decide_a_case_at_once_one_does() {
+    let (place, broker) = (Place::new(), Memory::new());
+    let mut with_rules = options(&place, "a", &broker);
+    with_rules.rules = RulesOrigin::Directory(place.rules(HOLD_FIVE));
+    let a = Service::open(with_rules).unwrap();
+    let b = node(&place, "b", &broker);
+    for round in 0..20 {
+        let id = format!("r-{round}");
+        assert_eq!(verdict(&a, &rating(&id, 5, ""))["decision"], "hold");
+        same_head(&[&a, &b]);
+        let barrier = std::sync::Barrier::new(2);
+        let (one, two) = std::thread::scope(|scope| {
+            let two = scope.spawn(|| {
+                barrier.wait();
+                decide(&b, "bo", &id)
+            });
+            barrier.wait();
+            (decide(&a, "an", &id), two.join().unwrap())
+        });
+        assert_eq!(usize::from(one.is_ok()) + usize::from(two.is_ok()), 1, "{one:?} {two:?}");
+        same_head(&[&a, &b]);
+        let verdicts = |node: &Service| node.verdicts_of(&id).unwrap().unwrap();
+        assert_eq!(verdicts(&a), verdicts(&b));
+        assert_eq!(verdicts(&a)["verdicts"].as_array().unwrap().len(), 2);
+    }
+}
+
+#[test]
+fn while_the_broker_is_gone_nothing_is_answered_and_afterwards_everything_is() {
+    let (place, broker) = (Place::new(), Memory::new());
+    let gone = Arc::new(AtomicBool::new(false));
+    let seen = Arc::clone(&gone);
+    broker.set_faults(move |_, _| if seen.load(Ordering::Relaxed) { Fault::Lost } else { Fault::None });
+    let mut bounded = options(&place, "a", &broker);
+    bounded.intake.queue = 8;
+    let a = Service::open(bounded).unwrap();
+    verdict(&a, &rating("before", 4, ""));
+    gone.store(true, Ordering::Relaxed);
+    let (sender, answers) = std::sync::mpsc::channel();
+    for i in 0..20 {
+        let sender = sender.clone();
+        let reply = Box::new(move |answer| drop(sender.send((i, answer))));
+        a.submit(rating(&format!("r-{i}"), 4, "").into(), reply);
+    }
+    // Those beyond the bound are told to come again; the others wait.
+    let shed: Vec<i32> = answers.iter().take(12).map(|(i, answer)| {
+        assert!(matches!(answer, Answer::Shed { .. }), "{i}: {answer:?}");
+        i
+    }).collect();
+    assert!(answers.recv_timeout(Duration::from_millis(300)).is_err(), "nothing is answered meanwhile");
+    gone.store(false, Ordering::Relaxed);
+    for (i, answer) in answers.iter().take(8) {
+        assert!(matches!(answer, Answer::Verdict(_)), "{i}: {answer:?}");
+        assert!(!shed.contains(&i));
+    }
+    a.stop().unwrap();
+    assert_one_log(&place, &["a"]);
+}
+
+#[test]
+fn a_node_that_stops_while_the_broker_is_gone_says_so_and_answers_nothing() {
+    let (place, broker) = (Place::new(), Memory::new());
+    let gone = Arc::new(AtomicBool::new(false));
+    let seen = Arc::clone(&gone);
+    broker.set_faults(move |_, _| if seen.load(Ordering::Relaxed) { Fault::Lost } else { Fault::None });
+    let a = node(&place, "a", &broker);
+    verdict(&a, &rating("before", 4, ""));
+    gone.store(true, Ordering::Relaxed);
+    let (sender, answered) = std::sync::mpsc::channel();
+    a.submit(rating("after", 4, "").into(), Box::new(move |answer| drop(sender.send(answer))));
+    assert!(matches!(a.stop(), Err(ServiceError::Stopping)));
+    assert!(!matches!(answered.recv(), Ok(Answer::Verdict(_))), "what is not in the log is not answered");
+    gone.store(false, Ordering::Relaxed);
+    let a = node(&place, "a", &broker);
+    verdict(&a, &rating("after", 4, ""));
+}
