@@ -11,7 +11,9 @@
 //!
 //! `docs/cluster.md` says how to run it.
 
+mod comments;
 pub mod group;
+pub mod members;
 mod position;
 mod reader;
 mod replica;
@@ -19,7 +21,9 @@ mod sender;
 
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
+pub use comments::{Comments, Follower as CommentsFollower};
 pub use position::{Position, PositionError};
 pub use reader::{Identity, Incoming, Reader};
 pub use replica::{Fate, Replica, Settled, Standing};
@@ -38,17 +42,59 @@ pub struct ClusterOptions {
     pub node: String,
     /// Servers that keep each message before it counts as written.
     pub replication: u32,
+    /// Whether ratings come from a topic too, and go as verdicts to another.
+    pub intake: Option<IntakeOptions>,
 }
+
+/// How the topic that ratings come from is made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct IntakeOptions {
+    /// Its partitions: at most so many nodes share the work.
+    pub partitions: u32,
+    /// How long it keeps ratings.
+    pub retention: Duration,
+}
+
+const DAY: Duration = Duration::from_secs(86_400);
+/// How long the topic of heartbeats keeps them.
+const NODES_RETENTION: Duration = Duration::from_secs(3_600);
+/// How long the topic of lines without a verdict keeps word of them.
+const DEAD_LETTERS_RETENTION: Duration = Duration::from_secs(90 * 86_400);
 
 impl ClusterOptions {
     /// The topic that is the log.
     pub fn log_topic(&self) -> TopicSpec {
-        TopicSpec {
-            name: format!("{}-log", self.name),
-            partitions: 1,
-            replication: self.replication,
-            retention: None,
-        }
+        self.topic("log", 1, None)
+    }
+
+    /// The topic of comments, which forgets them a day after the vaults do.
+    pub fn comments_topic(&self, vault_days: u32) -> TopicSpec {
+        self.topic("comments", 1, Some(DAY * (vault_days + 1)))
+    }
+
+    /// The topic on which nodes say how they are.
+    pub fn nodes_topic(&self) -> TopicSpec {
+        self.topic("nodes", 1, Some(NODES_RETENTION))
+    }
+
+    /// The topic that ratings come from.
+    pub fn ratings_topic(&self, intake: IntakeOptions) -> TopicSpec {
+        self.topic("ratings", intake.partitions, Some(intake.retention))
+    }
+
+    /// The topic of verdicts and revisions.
+    pub fn verdicts_topic(&self) -> TopicSpec {
+        self.topic("verdicts", 1, None)
+    }
+
+    /// The topic of lines that got no verdict.
+    pub fn dead_letters_topic(&self) -> TopicSpec {
+        self.topic("dead-letters", 1, Some(DEAD_LETTERS_RETENTION))
+    }
+
+    fn topic(&self, what: &str, partitions: u32, retention: Option<Duration>) -> TopicSpec {
+        let name = format!("{}-{what}", self.name);
+        TopicSpec { name, partitions, replication: self.replication, retention }
     }
 }
 

@@ -31,6 +31,10 @@ pub struct ClusterMetrics {
     pub retries: IntGauge,
     /// Messages of the topic that are not folded here yet.
     pub lag: IntGauge,
+    /// Nodes that work, and such as are taken for lost.
+    pub nodes: [IntGauge; 2],
+    /// Lines of the intake topic that got no verdict.
+    pub dead_letters: IntCounter,
 }
 
 impl ClusterMetrics {
@@ -47,6 +51,11 @@ impl ClusterMetrics {
             "zhenping_cluster_entries_total",
             "Entries of the shared log that stand, by who decided them.",
             &["by"],
+        )?;
+        let nodes = make.int_gauges(
+            "zhenping_cluster_nodes",
+            "Nodes of the cluster, by whether they work or are taken for lost.",
+            &["state"],
         )?;
         Ok(Self {
             append: histogram(
@@ -78,6 +87,11 @@ impl ClusterMetrics {
             lag: make.int_gauge(
                 "zhenping_cluster_lag_messages",
                 "Messages of the shared log that are not folded here yet.",
+            )?,
+            nodes: ["works", "lost"].map(|state| nodes.with_label_values(&[state])),
+            dead_letters: make.counter(
+                "zhenping_cluster_dead_letters_total",
+                "Lines of the intake topic that got no verdict from this node.",
             )?,
         })
     }

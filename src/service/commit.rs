@@ -512,7 +512,7 @@ impl Committer {
     fn commit(&mut self) -> Result<(), ServiceError> {
         let mut group = std::mem::take(&mut self.group);
         let mut folded = Vec::new();
-        if !group.records.is_empty() {
+        if !group.records.is_empty() || self.owes_progress() {
             let started = std::time::Instant::now();
             folded = match self.shared_log {
                 Some(_) => self.append_shared(&mut group)?,

@@ -245,6 +245,10 @@ struct Shared {
     desk: Option<Arc<ReviewDesk>>,
     /// What is seen of the cluster, if there is one.
     cluster: Option<Arc<ClusterWatch>>,
+    /// Its nodes.
+    presence: Option<Arc<cluster::Presence>>,
+    /// Where comments go for the other nodes.
+    comments: Option<crate::cluster::Comments>,
     /// Where rules go whose counters are to be warmed from the log.
     warm: Mutex<Option<std::sync::mpsc::Sender<Arc<Ruling>>>>,
 }
@@ -269,6 +273,7 @@ struct Threads {
     sealer: JoinHandle<Result<(), ServiceError>>,
     committer: JoinHandle<Result<(), ServiceError>>,
     desk: Option<JoinHandle<()>>,
+    companions: Option<cluster::Companions>,
 }
 
 /// Reads a lock whose guarded value is valid between any two statements.

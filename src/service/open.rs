@@ -7,7 +7,7 @@ use std::sync::mpsc::channel;
 use std::sync::{Arc, Mutex, RwLock};
 use std::thread::{self, JoinHandle};
 
-use super::cluster::{self, Joined};
+use super::cluster::{self, Companions, Joined, Topics};
 use super::commit::{Committer, Work};
 use super::desk::{self, ReviewDesk};
 use super::figures::Figures;
@@ -134,6 +134,10 @@ impl Service {
         let words = WordsKey::new(&keyring.derive("zhenping review words v1"));
         let evidence = EvidenceKey::new(keyring.derive("zhenping evidence v1"));
 
+        let topics = match &options.cluster {
+            Some(cluster) => Some(Topics::open(cluster, &keyring, options.vault_days)?),
+            None => None,
+        };
         let snapshots = Snapshots::new(&options);
         let rebuilt = rebuild(&log, &ruling, &mut options, snapshots.as_ref())?;
         let Restored { mut engine, folds, statistics, mut archive, tables: logged_tables, .. } = rebuilt;
@@ -221,14 +225,15 @@ impl Service {
             desk,
             warm: Mutex::default(),
             cluster: options.cluster.as_ref().map(|cluster| Arc::new(ClusterWatch::new(&cluster.node))),
+            presence: topics.as_ref().map(|topics| Arc::clone(&topics.presence)),
+            comments: topics.as_ref().map(|topics| topics.comments.clone()),
         });
         let (work, to_commit) = channel();
-        let joined = match &options.cluster {
-            Some(cluster) => Some(cluster::join(&shared, cluster, &options.data, &work)?),
-            None => None,
-        };
-        let (shared_log, end) = match joined {
-            Some(Joined { log, end }) => (Some(log), end),
+        let (shared_log, end) = match &topics {
+            Some(topics) => {
+                let Joined { log, end } = cluster::join(&shared, topics, &options.data, &work)?;
+                (Some(log), end)
+            }
             None => (None, 0),
         };
         let mut committer = Committer::new(Arc::clone(&shared), options.output, shared_log, logged);
@@ -263,6 +268,10 @@ impl Service {
             let taken = worker::go_ahead(&shared, submission);
             debug_assert!(taken.is_ok(), "a new gate is open");
         }
+        let companions = match topics {
+            Some(topics) => Some(Companions::start(&shared, topics, &options.data, &work)?),
+            None => None,
+        };
         let sealer = thread_of("sealer", &shared, move |shared| {
             let ended = seal::run(shared, &work);
             // Without a committer there is nobody to tell.
@@ -286,7 +295,7 @@ impl Service {
             (Some(desk), Some(woken)) => Some(desk::follow(Arc::clone(&shared), Arc::clone(desk), woken)?),
             _ => None,
         };
-        let threads = Mutex::new(Some(Threads { ticker, warmer, workers, sealer, committer, desk }));
+        let threads = Mutex::new(Some(Threads { ticker, warmer, workers, sealer, committer, desk, companions }));
         let (rules, model, references) = (options.rules, options.model, options.references);
         Ok(Self { shared, threads, rules, asked, model, references, asked_references })
     }
@@ -297,6 +306,9 @@ impl Service {
     /// What ended the service before, if something did.
     pub fn stop(&self) -> Result<(), ServiceError> {
         self.shared.stopping.store(true, Ordering::Relaxed);
+        if let Some(presence) = &self.shared.presence {
+            presence.drain();
+        }
         self.shared.gate.close();
         self.shared.intake.close();
         let Some(threads) = super::lock(&self.threads).take() else { return Ok(()) };
@@ -320,6 +332,7 @@ impl Service {
         if let Some(snapshots) = &self.shared.snapshots {
             snapshots.finish(&self.shared);
         }
+        drop(threads.companions);
         Ok(())
     }
 }

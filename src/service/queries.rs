@@ -138,6 +138,31 @@ impl Shared {
             _ => Ok(None),
         }
     }
+
+    /// Verdicts and revisions from a sequence on, at most `limit`, as the bytes of their JSON.
+    pub(super) fn verdict_bytes_from(&self, from: u64, limit: usize) -> Result<Page<Vec<u8>>, ServiceError> {
+        self.scan(from, limit, |sequence, entry| self.verdict_at(sequence, entry))
+    }
+
+    fn scan<T>(
+        &self,
+        from: u64,
+        limit: usize,
+        mut pick: impl FnMut(u64, &Entry) -> Result<Option<T>, ServiceError>,
+    ) -> Result<Page<T>, ServiceError> {
+        let mut page = Page { items: Vec::new(), next: from };
+        for entry in self.log.read_from(from)?.take(SCAN_MAX) {
+            let (sequence, entry) = entry?;
+            if let Some(item) = pick(sequence, &entry)? {
+                page.items.push((sequence, item));
+            }
+            page.next = sequence + 1;
+            if page.items.len() >= limit {
+                break;
+            }
+        }
+        Ok(page)
+    }
 }
 
 impl Service {
@@ -165,7 +190,7 @@ impl Service {
     /// # Errors
     /// The log cannot be read.
     pub fn verdicts_from(&self, from: u64, limit: usize) -> Result<Page<Value>, ServiceError> {
-        self.scan(from, limit, |sequence, entry| match self.shared.verdict_at(sequence, entry)? {
+        self.shared.scan(from, limit, |sequence, entry| match self.shared.verdict_at(sequence, entry)? {
             Some(verdict) => json(verdict).map(Some),
             None => Ok(None),
         })
@@ -176,7 +201,7 @@ impl Service {
     /// # Errors
     /// The log cannot be read.
     pub fn handling_from(&self, from: u64, limit: usize) -> Result<Page<String>, ServiceError> {
-        self.scan(from, limit, |_, entry| {
+        self.shared.scan(from, limit, |_, entry| {
             Ok(entry
                 .rating()
                 .filter(|rating| rating.is_bad() && !matches!(entry, Entry::Revision(_)))
@@ -189,32 +214,12 @@ impl Service {
     /// # Errors
     /// The log cannot be read.
     pub fn callbacks_from(&self, from: u64, limit: usize) -> Result<Page<String>, ServiceError> {
-        self.scan(from, limit, |_, entry| {
+        self.shared.scan(from, limit, |_, entry| {
             Ok(match entry {
                 Entry::Review(review) if review.act == Act::AskCallback => Some(review.rating_id.to_string()),
                 _ => None,
             })
         })
-    }
-
-    fn scan<T>(
-        &self,
-        from: u64,
-        limit: usize,
-        mut pick: impl FnMut(u64, &Entry) -> Result<Option<T>, ServiceError>,
-    ) -> Result<Page<T>, ServiceError> {
-        let mut page = Page { items: Vec::new(), next: from };
-        for entry in self.shared.log.read_from(from)?.take(SCAN_MAX) {
-            let (sequence, entry) = entry?;
-            if let Some(item) = pick(sequence, &entry)? {
-                page.items.push((sequence, item));
-            }
-            page.next = sequence + 1;
-            if page.items.len() >= limit {
-                break;
-            }
-        }
-        Ok(page)
     }
 
     /// The latest verdicts that were not plain admissions, newest first: their entries and their JSON.

@@ -47,6 +47,7 @@ fn options(place: &Place, name: &str, broker: &Memory) -> Options {
         name: "city".into(),
         node: name.into(),
         replication: 2,
+        intake: None,
     });
     options
 }

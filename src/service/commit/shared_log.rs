@@ -130,6 +130,11 @@ impl Committer {
         Ok(())
     }
 
+    /// Whether a group has to be sent though it has no records: for how far intake is scored.
+    pub(super) fn owes_progress(&self) -> bool {
+        self.shared_log.as_ref().is_some_and(|shared_log| shared_log.watch.progress.is_owed())
+    }
+
     /// Keeps the place in the topic for the next start; nothing comes after it.
     pub(super) fn leave(&mut self) -> Result<(), ServiceError> {
         self.take_in()?;
@@ -163,7 +168,7 @@ impl Committer {
             base,
             sent_ms: unix_ms(),
             key_check: shared_log.key_check,
-            intake: Vec::new(),
+            intake: shared_log.watch.progress.take(),
             expectations: std::mem::take(&mut group.expectations),
         };
         let message = group::encode(&header, group.records.iter().map(EncodedRecord::bytes));
@@ -211,6 +216,7 @@ impl Committer {
         let settled = shared_log.replica.settle(&self.shared.log, header, records)?;
         let Settled { first, standing, fates, .. } = settled;
         shared_log.watch.settled(first.saturating_sub(header.base), &fates, Whose::Own);
+        shared_log.watch.folded(shared_log.offset, shared_log.replica.intake());
         let mut stand = Vec::with_capacity(standing.len());
         let mut kept = Vec::with_capacity(standing.len());
         let mut given: Vec<Option<Entry>> = entries.into_iter().map(Some).collect();
@@ -261,6 +267,7 @@ impl Committer {
         let known = self.shared.log.head().next_sequence;
         let settled = shared_log.replica.settle(&self.shared.log, &header, records)?;
         shared_log.offset = offset + 1;
+        shared_log.watch.folded(shared_log.offset, shared_log.replica.intake());
         let Settled { first, mut standing, fates, repeated } = settled;
         if repeated {
             return Ok(());
