@@ -1,0 +1,258 @@
+//! A Fluvio cluster of processes on this machine, made for a test and gone after it.
+
+use std::fs::{self, File};
+use std::future::Future;
+use std::io::Write;
+use std::net::TcpListener;
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::{Mutex, MutexGuard, Once, PoisonError};
+use std::time::{Duration, Instant};
+
+use fluvio::metadata::customspu::CustomSpuSpec;
+use fluvio::metadata::partition::PartitionSpec;
+use fluvio::metadata::spu::{Endpoint, IngressPort, SpuSpec};
+use fluvio::{FluvioAdmin, FluvioClusterConfig};
+use tempfile::TempDir;
+use zhenping::broker::{Fluvio, FluvioOptions};
+
+/// How long servers may take to start, or to notice something.
+const PATIENCE: Duration = Duration::from_secs(60);
+/// The first server's number; the others follow.
+const SPU_FIRST: i32 = 5001;
+
+/// One cluster at a time: they are many processes, and their tests measure out time.
+static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
+
+/// A controller (SC) and servers (SPUs).
+pub struct Cluster {
+    controller: Server,
+    servers: Vec<Server>,
+    /// `host:port` of the controller.
+    pub endpoint: String,
+    // The processes end before their directory and before the next cluster.
+    dir: TempDir,
+    _turn: MutexGuard<'static, ()>,
+}
+
+/// A process, and how to start it again.
+struct Server {
+    name: String,
+    arguments: Vec<String>,
+    dir: PathBuf,
+    child: Option<Child>,
+}
+
+fn run_on_path() -> Option<PathBuf> {
+    let path = std::env::var_os("PATH")?;
+    std::env::split_paths(&path).map(|dir| dir.join("fluvio-run")).find(|program| program.is_file())
+}
+
+/// A port that is free now.
+fn port() -> u16 {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("loopback has a free port");
+    listener.local_addr().expect("it is bound").port()
+}
+
+/// An address where nothing listens.
+pub fn nowhere() -> String {
+    format!("127.0.0.1:{}", port())
+}
+
+fn block_on<T: 'static>(work: impl Future<Output = T>) -> T {
+    fluvio_future::task::run_block_on(work)
+}
+
+impl Cluster {
+    /// Starts a controller and so many servers. `None` where there is no `fluvio-run`, which it says.
+    pub fn start(servers: usize) -> Option<Self> {
+        let Some(program) = run_on_path() else {
+            static SAID: Once = Once::new();
+            // Past the capture of passing tests.
+            SAID.call_once(|| {
+                let _ = writeln!(std::io::stderr().lock(), "SKIPPED cluster tests: no fluvio-run on PATH");
+            });
+            return None;
+        };
+        let turn = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
+        let dir = TempDir::with_prefix("zhenping-cluster-").expect("a temporary directory");
+        let (public, private) = (format!("127.0.0.1:{}", port()), format!("127.0.0.1:{}", port()));
+        let metadata = dir.path().join("metadata").display().to_string();
+        let arguments = ["sc", "--local", &metadata, "--bind-public", &public, "--bind-private", &private];
+        let controller = Server::start(&program, "sc", dir.path(), &arguments);
+        let mut cluster = Self { controller, servers: Vec::new(), endpoint: public, dir, _turn: turn };
+        let admin = cluster.admin();
+        for id in (SPU_FIRST..).take(servers) {
+            cluster.add_server(&program, &private, &admin, id);
+        }
+        cluster.wait_for(servers);
+        Some(cluster)
+    }
+
+    fn add_server(&mut self, program: &Path, controller: &str, admin: &FluvioAdmin, id: i32) {
+        let host = || "127.0.0.1".to_owned();
+        let (public, private) = (port(), port());
+        let spec = CustomSpuSpec {
+            id,
+            public_endpoint: IngressPort::from_port_host(public, host()),
+            private_endpoint: Endpoint::from_port_host(private, host()),
+            rack: None,
+            public_endpoint_local: None,
+        };
+        let name = format!("custom-spu-{id}");
+        block_on(admin.create(name.clone(), false, spec)).expect("a server is registered");
+        let (public, private) = (format!("127.0.0.1:{public}"), format!("127.0.0.1:{private}"));
+        let (id, data) = (id.to_string(), self.dir.path().join(&name).display().to_string());
+        let arguments = [
+            "spu",
+            "-i",
+            &id,
+            "-p",
+            &public,
+            "-v",
+            &private,
+            "--sc-addr",
+            controller,
+            "--log-base-dir",
+            &data,
+        ];
+        self.servers.push(Server::start(program, &name, self.dir.path(), &arguments));
+    }
+
+    /// A connection to the controller, once it answers.
+    pub fn admin(&self) -> FluvioAdmin {
+        let (config, until) = (FluvioClusterConfig::new(&self.endpoint), Instant::now() + PATIENCE);
+        loop {
+            match block_on(FluvioAdmin::connect_with_config(&config)) {
+                Ok(admin) => return admin,
+                Err(error) => assert!(Instant::now() < until, "the controller does not answer: {error:#}"),
+            }
+            std::thread::sleep(Duration::from_millis(50));
+        }
+    }
+
+    /// Waits until so many servers are online.
+    pub fn wait_for(&self, online: usize) {
+        let until = Instant::now() + PATIENCE;
+        loop {
+            let servers = block_on(self.admin().all::<SpuSpec>()).expect("servers are listed");
+            if servers.iter().filter(|server| server.status.is_online()).count() == online {
+                return;
+            }
+            assert!(Instant::now() < until, "not {online} servers are online: {servers:?}");
+            std::thread::sleep(Duration::from_millis(50));
+        }
+    }
+
+    /// Which of the servers leads a topic's first partition.
+    pub fn leader(&self, topic: &str) -> usize {
+        let partitions = block_on(self.admin().all::<PartitionSpec>()).expect("partitions are listed");
+        let partition = partitions.iter().find(|partition| partition.name == format!("{topic}-0"));
+        (partition.expect("the topic is there").spec.leader - SPU_FIRST) as usize
+    }
+
+    /// Options that reach it.
+    pub fn options(&self) -> FluvioOptions {
+        FluvioOptions::new(&self.endpoint)
+    }
+
+    /// A broker on it, with the usual limits.
+    pub fn broker(&self) -> Fluvio {
+        Fluvio::new(self.options()).expect("the options make sense")
+    }
+
+    /// Ends a server as a power cut would.
+    pub fn kill(&mut self, server: usize) {
+        self.servers[server].kill();
+    }
+
+    /// Starts a server again that was ended, on the same directory.
+    pub fn restart(&mut self, server: usize) {
+        self.servers[server].run();
+    }
+
+    /// Removes what a server that was ended has of a topic.
+    pub fn forget(&self, server: usize, topic: &str) {
+        let id = SPU_FIRST + server as i32;
+        let dir = self.dir.path().join(format!("custom-spu-{id}/spu-logs-{id}/{topic}-0"));
+        fs::remove_dir_all(&dir).unwrap_or_else(|error| panic!("{}: {error}", dir.display()));
+    }
+
+    /// Ends the controller as a power cut would.
+    pub fn kill_controller(&mut self) {
+        self.controller.kill();
+    }
+
+    /// Starts the controller again.
+    pub fn restart_controller(&mut self) {
+        self.controller.run();
+    }
+}
+
+impl Drop for Cluster {
+    fn drop(&mut self) {
+        self.servers.iter_mut().for_each(Server::kill);
+        self.controller.kill();
+        if std::thread::panicking() {
+            for server in self.servers.iter().chain([&self.controller]) {
+                server.tell();
+            }
+        }
+    }
+}
+
+impl Server {
+    fn start(program: &Path, name: &str, dir: &Path, arguments: &[&str]) -> Self {
+        let arguments = [program.to_str().expect("a plain path")]
+            .iter()
+            .chain(arguments)
+            .map(|&a| a.to_owned())
+            .collect();
+        let mut server = Self { name: name.to_owned(), arguments, dir: dir.to_owned(), child: None };
+        server.run();
+        server
+    }
+
+    fn log(&self) -> PathBuf {
+        self.dir.join(format!("{}.log", self.name))
+    }
+
+    fn run(&mut self) {
+        assert!(self.child.is_none(), "{} runs", self.name);
+        let log = File::options().create(true).append(true).open(self.log()).expect("a log file");
+        let mut command = Command::new(&self.arguments[0]);
+        command
+            .args(&self.arguments[1..])
+            .env("HOME", &self.dir)
+            .env("FLUVIO_METRIC_SPU", self.dir.join(format!("{}.sock", self.name)))
+            .env("RUST_LOG", std::env::var("CLUSTER_LOG").unwrap_or_else(|_| "warn".to_owned()))
+            .stdin(Stdio::null())
+            .stdout(log.try_clone().expect("a second handle"))
+            .stderr(log);
+        // SAFETY: prctl is safe to call between fork and exec, and touches no memory. It ends the server
+        // with the thread that started it, so that none outlives a test that is ended from outside.
+        unsafe {
+            command.pre_exec(|| {
+                libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL);
+                Ok(())
+            });
+        }
+        self.child = Some(command.spawn().expect("fluvio-run starts"));
+    }
+
+    fn kill(&mut self) {
+        if let Some(mut child) = self.child.take() {
+            child.kill().expect("it is ours to end");
+            child.wait().expect("it ended");
+        }
+    }
+
+    /// The end of what it wrote.
+    fn tell(&self) {
+        let text = fs::read_to_string(self.log()).unwrap_or_default();
+        let lines: Vec<_> = text.lines().collect();
+        println!("--- {}", self.name);
+        lines[lines.len().saturating_sub(20)..].iter().for_each(|line| println!("{line}"));
+    }
+}

@@ -1,0 +1,8 @@
+//! A real cluster: `fluvio-run` from PATH, its processes ended and started again.
+//!
+//! Needs the Cargo feature `fluvio`. Without `fluvio-run` on PATH the tests say so and pass.
+
+mod broker;
+#[path = "../broker_support/mod.rs"]
+mod broker_support;
+mod harness;
