@@ -157,6 +157,33 @@ sections! {
         bad_per_day: u32 = 1_000, in 0..=1_000_000;
     }
 
+    /// Many nodes on one log, kept by a Fluvio cluster (docs/cluster.md). Needs a program that was built with
+    /// `--features fluvio`.
+    cluster: Cluster {
+        /// Address and port of Fluvio's controller (SC); absent: this node has its log alone.
+        endpoint: Option<String> = None;
+        /// Name of the cluster, which its topics' names begin with: lower-case letters, digits and hyphens.
+        name: String = "zhenping".to_owned();
+        /// This node's name, which no other has; absent: the machine's.
+        node: Option<String> = None;
+        /// Servers (SPUs) that have each message before it counts as written.
+        replication: u32 = 2, in 1..=7;
+        /// The domain in the Fluvio servers' certificates; absent, as the three below: no TLS.
+        tls_domain: Option<String> = None;
+        /// The certificate of the authority that signed theirs (PEM).
+        tls_ca: Option<PathBuf> = None;
+        /// This node's certificate (PEM).
+        tls_certificate: Option<PathBuf> = None;
+        /// The key of this node's certificate (PEM).
+        tls_key: Option<PathBuf> = None;
+        /// Whether ratings also come from the topic NAME-ratings, and all verdicts go to NAME-verdicts.
+        intake: bool = false;
+        /// Partitions of the topic that ratings come from: at most so many nodes share the work.
+        intake_partitions: u32 = 12, in 1..=1_024;
+        /// Days that this topic keeps ratings: longer than any outage of all nodes.
+        intake_days: u32 = 7, in 1..=365;
+    }
+
     /// The reviewers' desk.
     desk: Desk {
         /// Working days within which a case is to be decided.
@@ -250,6 +277,18 @@ in_toml_as_it_prints!(bool, u32, i32, u64, usize);
 impl InToml for SocketAddr {
     fn in_toml(&self) -> Option<String> {
         Some(format!("\"{self}\""))
+    }
+}
+
+impl InToml for String {
+    fn in_toml(&self) -> Option<String> {
+        Some(format!("{self:?}"))
+    }
+}
+
+impl InToml for Option<String> {
+    fn in_toml(&self) -> Option<String> {
+        self.as_ref().map(|text| format!("{text:?}"))
     }
 }
 

@@ -1,6 +1,7 @@
 //! The command line: one file per command.
 
-pub mod demo;
+pub mod cluster;
+mod demo;
 mod evaluate;
 mod key;
 mod ledger;
@@ -121,5 +122,6 @@ fn open_service(
     let minutes = i16::try_from(config.statistics.utc_offset_minutes)?;
     options.offset =
         UtcOffset::from_minutes(minutes).ok_or("statistics.utc_offset_minutes is out of range")?;
+    options.cluster = cluster::options(&config.cluster)?;
     Ok(Service::open(options)?)
 }

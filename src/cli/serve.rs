@@ -201,6 +201,10 @@ fn banner<B: Backend>(app: &App<B>, listener: &TcpListener, data: &Path) -> Resu
     println!("  desk     http://{address}/desk/queue");
     println!("  rules    {rules}");
     if let Some(service) = app.backend.desk() {
+        service.listens_at(&format!("http://{address}"));
+        if let Some(cluster) = service.cluster() {
+            println!("  cluster  node {}; GET /v1/cluster has the others", cluster.node);
+        }
         println!("  evidence {} signs it", service.evidence_key());
     }
     let records = app.access.list()?;

@@ -124,6 +124,11 @@ pub enum ClusterError {
         /// The first entry that differs.
         sequence: u64,
     },
+    /// The topic is not the one that the directory has followed.
+    AnotherTopic {
+        /// Its name.
+        topic: String,
+    },
     /// The node's own log has more than the topic.
     Ahead {
         /// Entries of the log.
@@ -144,13 +149,18 @@ impl fmt::Display for ClusterError {
             Self::OtherKeys { node } => write!(
                 f,
                 "node {node} makes pseudonyms with other keys: to this node everybody in the log would be a stranger. Copy \
-                 the folder keys/ from that node's data directory before the first start"
+                 keys.toml from that node's data directory before the first start"
             ),
             Self::Diverged { sequence } => write!(
                 f,
                 "entry {sequence} of this directory's log is not that of the topic. The directory belongs to another \
                  cluster or to a node without one; name another directory, or move its log/, snapshots/ and review.db away and \
                  start again: the topic has everything"
+            ),
+            Self::AnotherTopic { topic } => write!(
+                f,
+                "topic {topic} is not the one of that name that this directory has followed: it was made anew. Nothing was \
+                 changed. Name another cluster (cluster.name) or another directory"
             ),
             Self::Ahead { log, topic } => write!(
                 f,

@@ -102,8 +102,8 @@ impl Replica {
         self.in_force.get(&(subject as u8)).map(|&version| Version(version))
     }
 
-    /// Whether a group of an incarnation was read before.
-    fn repeats(&self, header: &Header) -> bool {
+    /// Whether the group, or a later one of its incarnation, was settled before.
+    pub fn repeats(&self, header: &Header) -> bool {
         let known = self.incarnations.iter().rev().find(|(known, _)| *known == header.incarnation);
         known.is_some_and(|&(_, latest)| header.number <= latest)
     }

@@ -6,7 +6,7 @@
 //! | `GET /v1/ratings/{id}/verdict`, `/v1/verdicts`, `…/stream` | yes | | | yes | |
 //! | `GET /v1/handling`, `/v1/callbacks`, `POST /v1/ratings/{id}/evidence` | | yes | | yes | |
 //! | `GET /v1/statistics` | | | yes | yes | if `statistics_open` |
-//! | `GET /v1/incidents`, `POST /v1/rules/reload`, `/v1/reference/reload` | | | | yes | |
+//! | `GET /v1/incidents`, `/v1/cluster`, `POST /v1/rules/reload`, `/v1/reference/reload` | | | | yes | |
 //! | `GET /metrics` | | | | yes | on this machine, if `metrics_open` |
 //! | `GET /live.json` | | | | yes | on this machine, if `page_open` |
 //! | `/live`, `/assets/…`, `/openapi.json`, `/healthz`, `/readyz` | yes | yes | yes | yes | yes |

@@ -13,6 +13,7 @@ use serde::Serialize;
 use serde_json::Value;
 use tokio::sync::watch;
 
+use super::cluster::Nodes;
 use super::incidents::Surges;
 use crate::log::entry::CallbackResult;
 use crate::service::Service;
@@ -258,6 +259,11 @@ pub trait Backend: Send + Sync + 'static {
 
     /// Incidents and alerts, those that go on first, at most [`SURGES_MAX`] of each.
     fn incidents(&self) -> Surges;
+
+    /// The nodes of the cluster; without any where the service has its log alone.
+    fn nodes(&self) -> Nodes {
+        Nodes::default()
+    }
 
     /// The authoritative figures and the log position they follow from. Blocks.
     ///

@@ -13,6 +13,7 @@ mod batch;
 mod desk;
 mod feeds;
 mod figures;
+pub mod cluster;
 pub mod incidents;
 pub mod lines;
 mod openapi;
@@ -132,6 +133,7 @@ pub fn router<B: Backend>(app: Arc<App<B>>) -> Router {
         .route("/v1/appeals", post(review::appeal::<B>))
         .route("/v1/statistics", get(figures::statistics::<B>))
         .route("/v1/incidents", get(incidents::surges::<B>))
+        .route("/v1/cluster", get(cluster::nodes::<B>))
         .route("/v1/rules/reload", post(operator::reload::<B>))
         .route("/v1/reference/reload", post(operator::reload_references::<B>))
         .route("/metrics", get(operator::metrics::<B>))

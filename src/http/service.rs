@@ -15,6 +15,7 @@ use super::backend::{
     Answer, Backend, BackendError, Live, LiveReason, LiveVerdict, Page, Refusal as RefusedRating,
     ReviewFailure, SURGES_MAX, StatisticsQuery, StatisticsQueryError,
 };
+use super::cluster::Nodes;
 use super::incidents::{Copied, Surges};
 use crate::log::Entry;
 use crate::log::entry::{Act, CallbackResult};
@@ -135,6 +136,10 @@ impl Backend for Service {
         Service::desk(self).map(|_| Arc::clone(self))
     }
 
+    fn nodes(&self) -> Nodes {
+        Nodes::of(self)
+    }
+
     fn incidents(&self) -> Surges {
         let copied = self.folds(|folds| Copied::of(&folds.incidents, SURGES_MAX));
         copied.told(|at| at.to_string())
@@ -172,10 +177,14 @@ impl Backend for Service {
     }
 
     fn ready(&self) -> Result<(), String> {
-        if self.is_ready() {
-            Ok(())
-        } else {
-            Err("the log is lost; the error is in the service's log".to_owned())
+        if !self.is_ready() {
+            return Err("the log is lost; the error is in the service's log".to_owned());
+        }
+        match self.cluster() {
+            Some(cluster) if cluster.cut_off => {
+                Err("the cluster's log cannot be reached; it is tried again and again".to_owned())
+            }
+            _ => Ok(()),
         }
     }
 

@@ -171,7 +171,7 @@ impl Committer {
     /// The log or the output failed. Nothing of the failed group was answered.
     pub fn run(mut self, work: &Receiver<Work>) -> Result<(), ServiceError> {
         let mut over = false;
-        while let (false, Ok(first)) = (over, work.recv()) {
+        while !over && let Ok(first) = work.recv() {
             self.take_in()?;
             // What came during the last sync shares the next one.
             let batches = std::iter::once(first).chain(work.try_iter()).filter_map(|work| match work {

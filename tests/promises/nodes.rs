@@ -6,8 +6,9 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use serde_json::Value;
-use zhenping::broker::{Fault, Memory};
-use zhenping::cluster::ClusterOptions;
+use zhenping::broker::{Broker, Fault, Memory};
+use zhenping::cluster::members::Standing;
+use zhenping::cluster::{ClusterOptions, IntakeOptions};
 use zhenping::log::entry::{Act, Entry};
 use zhenping::log::{Head, LogReader, head_of};
 use zhenping::metrics::Metrics;
@@ -31,16 +32,18 @@ owner = "tests"
 why = { zh = "测试", en = "a test" }
 "#;
 
+fn share_keys(place: &Place, name: &str) {
+    let (keys, first) = (place.path(name).join("keys.toml"), place.path("a/keys.toml"));
+    if !keys.exists() && first.exists() {
+        std::fs::create_dir_all(place.path(name)).unwrap();
+        std::fs::copy(first, keys).unwrap();
+    }
+}
+
 fn options(place: &Place, name: &str, broker: &Memory) -> Options {
     let data = place.path(name);
     // All nodes have the keys of the first.
-    let (keys, first) = (data.join("keys"), place.path("a/keys"));
-    if !keys.exists() && first.exists() {
-        std::fs::create_dir_all(&keys).unwrap();
-        for file in std::fs::read_dir(first).unwrap().flatten() {
-            std::fs::copy(file.path(), keys.join(file.file_name())).unwrap();
-        }
-    }
+    share_keys(place, name);
     let mut options = Options::new(data, Arc::new(Metrics::new().unwrap()));
     options.cluster = Some(ClusterOptions {
         broker: Arc::new(broker.clone()),
@@ -200,6 +203,7 @@ fn a_node_that_lost_its_place_or_the_end_of_its_log_has_the_same_log_again() {
     drive(&[&a], &lines(8, 300));
     let b = node(&place, "b", &broker);
     b.stop().unwrap();
+    drop(b);
     drive(&[&a], &lines(9, 300));
 
     // What it has of the topic is read again and compared.
@@ -207,6 +211,7 @@ fn a_node_that_lost_its_place_or_the_end_of_its_log_has_the_same_log_again() {
     let b = node(&place, "b", &broker);
     same_head(&[&a, &b]);
     b.stop().unwrap();
+    drop(b);
 
     // A crash cut the log short of where the place says that it is.
     let segment = place.path("b/log").read_dir().unwrap().flatten().map(|file| file.path());
@@ -232,11 +237,9 @@ fn a_directory_with_another_log_or_other_keys_is_refused() {
     let alone = Service::open(Options::new(place.path("alone"), Arc::new(Metrics::new().unwrap()))).unwrap();
     verdict(&alone, &rating("elsewhere", 4, ""));
     alone.stop().unwrap();
-    std::fs::remove_dir_all(place.path("alone/keys")).unwrap();
-    std::fs::create_dir_all(place.path("alone/keys")).unwrap();
-    for file in std::fs::read_dir(place.path("a/keys")).unwrap().flatten() {
-        std::fs::copy(file.path(), place.path("alone/keys").join(file.file_name())).unwrap();
-    }
+    drop(alone);
+    std::fs::remove_file(place.path("alone/keys.toml")).unwrap();
+    share_keys(&place, "alone");
     let refused = Service::open(options(&place, "alone", &broker)).err().unwrap().to_string();
     assert!(refused.contains("not that of the topic") && refused.contains("cluster"), "{refused}");
 
@@ -246,8 +249,16 @@ fn a_directory_with_another_log_or_other_keys_is_refused() {
 
     // A topic that was made anew has less than the directory.
     a.stop().unwrap();
+    drop(a);
     let refused = Service::open(options(&place, "a", &Memory::new())).err().unwrap().to_string();
-    assert!(refused.contains("has more") || refused.contains("entries and the topic only"), "{refused}");
+    assert!(refused.contains("made anew"), "{refused}");
+    // Nor is one with as many messages.
+    let (another, again) = (Memory::new(), Place::new());
+    let c = node(&again, "a", &another);
+    drive(&[&c], &lines(11, 400));
+    c.stop().unwrap();
+    let refused = Service::open(options(&place, "a", &another)).err().unwrap().to_string();
+    assert!(refused.contains("made anew") || refused.contains("other keys"), "{refused}");
 }
 
 #[test]
@@ -270,6 +281,7 @@ fn rules_that_one_node_brings_into_force_hold_on_every_node_and_after_a_start() 
         (verdict["decision"] == "hold").then_some(verdict)
     });
     a.stop().unwrap();
+    drop(a);
     let a = node(&place, "a", &broker);
     assert_eq!(a.rules_version(), Some(version), "its own files do not bring others back");
     assert_eq!(verdict(&a, &rating("three", 5, ""))["decision"], "hold");
@@ -342,7 +354,8 @@ fn while_the_broker_is_gone_nothing_is_answered_and_afterwards_everything_is() {
         assert!(matches!(answer, Answer::Shed { .. }), "{i}: {answer:?}");
         i
     }).collect();
-    assert!(answers.recv_timeout(Duration::from_millis(300)).is_err(), "nothing is answered meanwhile");
+    let early = answers.recv_timeout(Duration::from_millis(300));
+    assert!(early.is_err(), "nothing is answered meanwhile: {early:?}");
     gone.store(false, Ordering::Relaxed);
     for (i, answer) in answers.iter().take(8) {
         assert!(matches!(answer, Answer::Verdict(_)), "{i}: {answer:?}");
@@ -364,8 +377,120 @@ fn a_node_that_stops_while_the_broker_is_gone_says_so_and_answers_nothing() {
     let (sender, answered) = std::sync::mpsc::channel();
     a.submit(rating("after", 4, "").into(), Box::new(move |answer| drop(sender.send(answer))));
     assert!(matches!(a.stop(), Err(ServiceError::Stopping)));
+    drop(a);
     assert!(!matches!(answered.recv(), Ok(Answer::Verdict(_))), "what is not in the log is not answered");
     gone.store(false, Ordering::Relaxed);
     let a = node(&place, "a", &broker);
     verdict(&a, &rating("after", 4, ""));
+}
+
+/// Ratings on a topic, as the rating platform would put them there.
+fn produce(broker: &Memory, partition: u32, messages: &[String]) {
+    let messages: Vec<bytes::Bytes> = messages.iter().map(|message| message.clone().into()).collect();
+    broker.partition("city-ratings", partition).unwrap().append(&messages).unwrap();
+}
+
+/// Everything that is on a topic's first partition.
+fn consumed(broker: &Memory, topic: &str) -> Vec<Value> {
+    let partition = broker.partition(topic, 0).unwrap();
+    let mut follow = partition.follow(0).unwrap();
+    let messages = follow.next(Duration::from_millis(1)).unwrap();
+    messages.iter().map(|message| serde_json::from_slice(&message.payload).unwrap()).collect()
+}
+
+fn streaming(place: &Place, name: &str, broker: &Memory) -> Service {
+    let mut options = options(place, name, broker);
+    let retention = Duration::from_secs(7 * 86_400);
+    options.cluster.as_mut().unwrap().intake = Some(IntakeOptions { partitions: 4, retention });
+    Service::open(options).unwrap()
+}
+
+#[test]
+fn each_rating_of_the_topic_has_one_verdict_on_the_other_whichever_node_stops() {
+    let (place, broker) = (Place::new(), Memory::new());
+    let a = streaming(&place, "a", &broker);
+    let b = streaming(&place, "b", &broker);
+    let lines = lines(12, 800);
+    let parts: Vec<&[String]> = lines.chunks(200).collect();
+    for (partition, part) in (0..).zip(&parts) {
+        produce(&broker, partition, &part[..100]);
+    }
+    wait_for("the first verdicts", || (consumed(&broker, "city-verdicts").len() > 50).then_some(()));
+    a.stop().unwrap();
+    drop(a);
+    for (partition, part) in (0..).zip(&parts) {
+        produce(&broker, partition, &part[100..]);
+        // The platform sends some again, and something that is no rating.
+        produce(&broker, partition, &part[90..110]);
+        produce(&broker, partition, &["{\"rating_id\": 7}".to_owned(), format!("{}\n{}", part[0], part[1])]);
+    }
+    let ids = |verdicts: &[Value]| -> Vec<String> {
+        let first = verdicts.iter().filter(|verdict| verdict["revision"] == 0);
+        first.map(|verdict| verdict["rating_id"].as_str().unwrap().to_owned()).collect()
+    };
+    let verdicts = wait_for("a verdict for each", || {
+        let verdicts = consumed(&broker, "city-verdicts");
+        (ids(&verdicts).len() >= lines.len()).then_some(verdicts)
+    });
+    let mut scored = ids(&verdicts);
+    scored.sort();
+    let mut sent: Vec<String> = lines
+        .iter()
+        .map(|line| serde_json::from_str::<Value>(line).unwrap()["rating_id"].as_str().unwrap().to_owned())
+        .collect();
+    sent.sort();
+    assert_eq!(scored, sent, "one each, and none besides");
+    let sequences: Vec<u64> = verdicts.iter().map(|verdict| verdict["sequence"].as_u64().unwrap()).collect();
+    assert!(sequences.is_sorted_by(|a, b| a < b), "in the order of the log");
+    let dead = wait_for("the dead letters", || {
+        let dead = consumed(&broker, "city-dead-letters");
+        (dead.len() >= 4).then_some(dead)
+    });
+    assert_eq!(dead.len(), 4);
+    assert!(dead.iter().all(|letter| letter["error"].as_str().unwrap().contains("rating_id")), "{dead:?}");
+    b.stop().unwrap();
+    drop(b);
+
+    // What is scored is not scored again after a start.
+    let b = streaming(&place, "b", &broker);
+    produce(&broker, 0, &[rating("last", 4, "")]);
+    wait_for("the last verdict", || {
+        let verdicts = consumed(&broker, "city-verdicts");
+        (verdicts.last()?["rating_id"] == "last").then_some(())
+    });
+    assert_eq!(consumed(&broker, "city-verdicts").len(), verdicts.len() + 1);
+    assert_eq!(consumed(&broker, "city-dead-letters").len(), 4);
+    b.stop().unwrap();
+}
+
+#[test]
+fn a_comment_can_be_read_at_every_node_and_stands_sealed_on_its_topic() {
+    let (place, broker) = (Place::new(), Memory::new());
+    let a = node(&place, "a", &broker);
+    let b = node(&place, "b", &broker);
+    verdict(&a, &rating("said", 2, r#","comment":"排队三小时，没有人来""#));
+    wait_for("the comment", || (b.comment("said").unwrap().as_deref() == Some("排队三小时，没有人来")).then_some(()));
+    let topic = broker.partition("city-comments", 0).unwrap();
+    for message in topic.follow(0).unwrap().next(Duration::from_millis(1)).unwrap() {
+        let text = String::from_utf8_lossy(&message.payload).into_owned();
+        assert!(text.contains("said") && !text.contains("排队"), "{text}");
+    }
+}
+
+#[test]
+fn nodes_know_each_other_and_who_left() {
+    let (place, broker) = (Place::new(), Memory::new());
+    let a = node(&place, "a", &broker);
+    let b = node(&place, "b", &broker);
+    b.listens_at("http://127.0.0.1:1");
+    verdict(&a, &rating("one", 4, ""));
+    let seen = |name: &str| a.members().into_iter().find(|member| member.said.node == name);
+    let member = wait_for("the other node", || {
+        seen("b").filter(|member| member.said.sequence == *a.head().borrow() && !member.said.address.is_empty())
+    });
+    assert!(member.works());
+    let own = wait_for("itself", || seen("a").filter(|own| own.said.sequence == member.said.sequence));
+    assert_eq!(own.said.chain, member.said.chain, "at one sequence nodes have one chain");
+    b.stop().unwrap();
+    wait_for("that it left", || (seen("b")?.said.standing == Standing::Left).then_some(()));
 }

@@ -14,6 +14,7 @@ use super::pages::{PageResult, Problem, respond};
 use super::visit::Visitor;
 use super::words::{Named, name_of};
 use crate::http::backend::Backend;
+use crate::http::cluster::Nodes;
 use crate::http::incidents::{Copied, Surge};
 use crate::service::MINUTES_KEPT;
 use crate::time::{Instant, MINUTE_MS};
@@ -29,6 +30,8 @@ struct Content {
     rates: Chart,
     incidents: Vec<Surge>,
     alerts: Vec<Surge>,
+    /// `None` where the service has its log alone.
+    cluster: Option<Nodes>,
     ledger: Ledger,
     rules: String,
     model: Option<String>,
@@ -132,6 +135,7 @@ fn content(desk: &Desk) -> Result<Content, Problem> {
         rates: rates(desk),
         incidents: surges.incidents,
         alerts: surges.alerts,
+        cluster: Some(Nodes::of(&desk.service)).filter(|nodes| !nodes.node.is_empty()),
         ledger: Ledger { position: head.next_sequence, head: head.chain.to_string() },
         rules: live.rules.clone(),
         model: desk

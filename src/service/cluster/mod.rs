@@ -283,8 +283,13 @@ pub(super) fn join(
     key_check.copy_from_slice(&blake3::hash(&key).as_bytes()[..8]);
     let incarnation = topics.incarnation;
     let identity = Identity { incarnation, key_check };
+    if position.offset > end {
+        return Err(ClusterError::AnotherTopic { topic: topics.name.clone() }.into());
+    }
+    // The last message that was settled is read again, to see that it is the same.
+    let from = position.offset.saturating_sub(1);
     let log = Arc::clone(&topics.log);
-    let reader = Reader::start(topics.name.clone(), log, position.offset, identity, nudge(work))?;
+    let reader = Reader::start(topics.name.clone(), log, from, identity, nudge(work))?;
     let sender = Sender::start(Arc::clone(&topics.log))?;
     let watch = shared.cluster.clone().ok_or(ServiceError::Stopping)?;
     if let Ok(metrics) = ClusterMetrics::new(&shared.metrics) {

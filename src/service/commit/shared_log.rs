@@ -37,6 +37,8 @@ pub struct SharedLog {
     replica: Replica,
     /// Offset of the next message.
     offset: u64,
+    /// The next message is one that was settled before.
+    begins_again: bool,
     /// The next own group's number.
     number: u64,
     tables: Collector,
@@ -59,6 +61,7 @@ impl SharedLog {
     ) -> Self {
         let Position { topic, offset, replica, .. } = position;
         let (number, tables, kept) = (0, Collector::default(), Timer::now());
+        let (offset, begins_again) = (offset.saturating_sub(1), offset > 0);
         Self {
             data,
             topic,
@@ -69,6 +72,7 @@ impl SharedLog {
             sender,
             replica,
             offset,
+            begins_again,
             number,
             tables,
             kept,
@@ -264,6 +268,9 @@ impl Committer {
     fn settle_others(&mut self, incoming: Incoming) -> Result<(), ServiceError> {
         let Some(shared_log) = &mut self.shared_log else { return Ok(()) };
         let Incoming { offset, header, records } = incoming;
+        if std::mem::take(&mut shared_log.begins_again) && !shared_log.replica.repeats(&header) {
+            return Err(ClusterError::AnotherTopic { topic: shared_log.topic.clone() }.into());
+        }
         let known = self.shared.log.head().next_sequence;
         let settled = shared_log.replica.settle(&self.shared.log, &header, records)?;
         shared_log.offset = offset + 1;
