@@ -266,7 +266,8 @@ impl<'a> Cell<'a> {
         node.is_preparing = true;
         let pieces = batch.count();
         let work = pieces as f64 * (p.score_us - p.observe_us) * 1e3;
-        let job = Job { then: Then::Observe(batch), purpose: Purpose::Scoring, work, pieces };
+        let then = Then::Observe(batch);
+        let job = Job { then, purpose: Purpose::Scoring, work, pieces, is_urgent: false };
         self.give_to_pool(at, job);
     }
 
@@ -454,7 +455,8 @@ impl<'a> Cell<'a> {
         node.unfolded += 1;
         let micros = others as f64 * (p.fold_us - p.fold_observe_us) + messages as f64 * p.message_us;
         let (work, pieces) = (micros * 1e3, others.max(messages));
-        self.give_to_pool(at, Job { then: Then::Fold(push, others), purpose: Purpose::Folding, work, pieces });
+        let then = Then::Fold(push, others);
+        self.give_to_pool(at, Job { then, purpose: Purpose::Folding, work, pieces, is_urgent: true });
         self.ask(at);
     }
 
@@ -506,7 +508,8 @@ impl<'a> Cell<'a> {
         group.is_read = true;
         let pieces = group.ratings.count();
         let work = pieces as f64 * self.scenario.parameters.own_fold_us() * 1e3;
-        self.give_to_pool(at, Job { then: Then::Answer, purpose: Purpose::Scoring, work, pieces });
+        let then = Then::Answer;
+        self.give_to_pool(at, Job { then, purpose: Purpose::Scoring, work, pieces, is_urgent: true });
     }
 
     fn answer(&mut self, at: usize) {

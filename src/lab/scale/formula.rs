@@ -2,8 +2,8 @@
 
 use serde::Serialize;
 
-use super::Scenario;
 use super::parameters::Parameters;
+use super::{Log, Scenario};
 
 /// What can be full.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -19,9 +19,9 @@ pub enum Resource {
     BrokerCores,
     /// What the leader's network can send.
     BrokerNetwork,
-    /// The calls that nodes may hold unanswered: they wait for something that is not full, such as the network
-    /// or a server that is away.
-    Queue,
+    /// The way through the log and back: a node has one group of its own on it at a time, and holds no more
+    /// calls meanwhile than fit into its queue.
+    RoundTrip,
 }
 
 impl Resource {
@@ -33,7 +33,7 @@ impl Resource {
             Self::Partition => "partition",
             Self::BrokerCores => "broker cores",
             Self::BrokerNetwork => "broker network",
-            Self::Queue => "queue",
+            Self::RoundTrip => "round trip",
         }
     }
 }
@@ -47,8 +47,9 @@ pub struct Capacity {
     pub ratings_per_s: f64,
 }
 
-/// What each resource bears with groups as large as they get; the least of them bounds the cell. Costs per
-/// message are those of full groups: with smaller ones, the partition and the broker's cores bear less.
+/// What each resource bears with groups as large as they get; no cell answers more than the least of them.
+/// Costs per message are those of full groups: with smaller ones, the partition and the broker's cores bear
+/// less.
 pub fn capacities(scenario: &Scenario) -> Vec<Capacity> {
     let p = &scenario.parameters;
     let nodes = f64::from(scenario.nodes);
@@ -67,16 +68,39 @@ pub fn capacities(scenario: &Scenario) -> Vec<Capacity> {
         let push = nodes * (p.push_us / group + p.record_bytes * p.push_byte_ns / 1e3);
         let bytes = p.record_bytes * (nodes + f64::from(p.replication - 1));
         all.push((Resource::Partition, 1e6 / partition));
-        all.push((Resource::BrokerCores, f64::from(p.broker_cores - 1) * 1e6 / push));
+        all.push((Resource::BrokerCores, readers_cores(scenario) * 1e6 / push));
         all.push((Resource::BrokerNetwork, p.broker_gbit * 1e9 / 8.0 / bytes));
     }
     all.into_iter().map(|(resource, ratings_per_s)| Capacity { resource, ratings_per_s }).collect()
+}
+
+/// Cores of the leader that can be busy with readers: each reader is handed one lot at a time.
+pub(super) fn readers_cores(scenario: &Scenario) -> f64 {
+    f64::from((scenario.parameters.broker_cores - 1).min(scenario.nodes))
 }
 
 /// The least of [`capacities`].
 pub fn bound(scenario: &Scenario) -> Capacity {
     let least = capacities(scenario).into_iter().min_by(|a, b| a.ratings_per_s.total_cmp(&b.ratings_per_s));
     least.unwrap_or(Capacity { resource: Resource::NodeCores, ratings_per_s: f64::INFINITY })
+}
+
+/// What a cell answers at least when it is full: what it would if nothing were done while anything else is,
+/// every group waiting for every other. One group of a node is on its way at a time, so that with few nodes the
+/// resources rest in turns, and a cell is nearer to this than to [`bound`].
+pub fn floor(scenario: &Scenario) -> f64 {
+    let p = &scenario.parameters;
+    let resources: f64 =
+        capacities(scenario).iter().map(|capacity| 1.0 / capacity.ratings_per_s).sum();
+    let fixed_us = match scenario.log {
+        Log::Embedded => p.sync_us,
+        // There, back with the acknowledgement, and a request and a handing over before the group's own.
+        Log::Broker => p.append_us + 2.0 * p.read_us + 2.0 * p.push_us + 5.0 * p.delay_ms * 1e3,
+    };
+    let written_us = if scenario.log == Log::Embedded { p.record_bytes * p.sync_byte_ns / 1e3 } else { 0.0 };
+    // Half of a full queue is on its way, and half waits for its turn.
+    let group = largest_group(p).min(f64::from(p.queue) / 2.0);
+    1.0 / (resources + written_us / 1e6 + fixed_us / 1e6 / (group * f64::from(scenario.nodes)))
 }
 
 fn largest_group(p: &Parameters) -> f64 {

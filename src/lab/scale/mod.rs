@@ -29,7 +29,7 @@ use std::fmt;
 use serde::Serialize;
 
 pub use failures::{Failures, NodeOutage, Outage};
-pub use formula::{Capacity, Resource, bound, capacities, gated, wait_md1};
+pub use formula::{Capacity, Resource, bound, capacities, floor, gated, wait_md1};
 pub use outcome::{Outcome, Quantiles, Utilisation};
 pub use parameters::Parameters;
 pub use table::{grid, report};

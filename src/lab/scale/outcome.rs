@@ -4,14 +4,14 @@ use serde::Serialize;
 
 use super::broker::{CORES, NETWORK, PARTITION};
 use super::cell::Cell;
-use super::formula::{Capacity, Resource, capacities};
+use super::formula::{Capacity, Resource, capacities, readers_cores};
 use super::histogram::Histogram;
 use super::pool::Purpose;
 use super::{Log, Scenario};
 
 /// From this share of the time on, a resource counts as full.
 const FULL: f64 = 0.9;
-/// From this share of ratings shed on, something is full, even if no resource seems so.
+/// From this share of ratings shed on, something binds, even if no resource is full: the round trip.
 const SHED: f64 = 0.001;
 
 /// Mean, median and 99th percentile.
@@ -43,7 +43,7 @@ pub struct Utilisation {
     pub state_thread: f64,
     /// The partition.
     pub partition: f64,
-    /// The leader's cores for readers.
+    /// The leader's cores for readers, as many as there are readers.
     pub broker_cores: f64,
     /// The leader's network, outwards.
     pub broker_network: f64,
@@ -93,9 +93,9 @@ pub struct Outcome {
     pub group_ratings: f64,
     /// What was taken for which share of the time.
     pub utilisation: Utilisation,
-    /// The resource that was taken for the longest time.
+    /// The resource that was taken for the longest time; where none is full and ratings are shed, the round trip.
     pub fullest: Resource,
-    /// For which share of the time; of the queue: 1.
+    /// For which share of the time; of the round trip: 1.
     pub fullest_share: f64,
     /// Whether that binds: it is full, or ratings are shed for want of it.
     pub binds: bool,
@@ -119,7 +119,7 @@ pub(super) fn outcome(scenario: &Scenario, cell: &Cell<'_>) -> Outcome {
         node_folding: node(Purpose::Folding),
         state_thread: seen.state_thread.iter().sum::<f64>() / (nodes * time),
         partition: cell.broker.taken[PARTITION] / time,
-        broker_cores: cell.broker.taken[CORES] / (time * f64::from(scenario.parameters.broker_cores - 1)),
+        broker_cores: cell.broker.taken[CORES] / (time * readers_cores(scenario)),
         broker_network: cell.broker.taken[NETWORK] / time,
     };
     let offered = cell.nodes.iter().map(|node| node.arrivals.offered).sum();
@@ -128,7 +128,7 @@ pub(super) fn outcome(scenario: &Scenario, cell: &Cell<'_>) -> Outcome {
     let fullest = loads.into_iter().max_by(|a, b| a.1.total_cmp(&b.1));
     let (mut fullest, mut fullest_share) = fullest.unwrap_or((Resource::NodeCores, 0.0));
     if shed_share >= SHED && fullest_share < FULL {
-        (fullest, fullest_share) = (Resource::Queue, 1.0);
+        (fullest, fullest_share) = (Resource::RoundTrip, 1.0);
     }
     Outcome {
         scenario: scenario.clone(),

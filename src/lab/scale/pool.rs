@@ -1,5 +1,5 @@
-//! A node's cores: the thread of the feature state has one of them whenever it has work, and the rest is
-//! shared by what can be done in parallel, first come, first served.
+//! A node's cores: the thread of the feature state has one of them whenever it has work, and the rest goes to
+//! what can be done in parallel: what comes from the log before what goes there, each in its order.
 
 use std::collections::VecDeque;
 
@@ -24,13 +24,17 @@ pub(super) struct Job<T> {
     pub(super) work: f64,
     /// Into how many pieces it can be divided.
     pub(super) pieces: u64,
+    /// Whether it goes before those that are not, also before one that is under way.
+    pub(super) is_urgent: bool,
 }
 
 /// The cores, shared by priority: fluid, so that a job goes on where it was when the state thread rests.
 #[derive(Debug)]
 pub(super) struct Pool<T> {
     cores: f64,
-    jobs: VecDeque<Job<T>>,
+    /// What comes from the log: somebody waits for an answer behind it.
+    urgent: VecDeque<Job<T>>,
+    others: VecDeque<Job<T>>,
     /// Up to when the first job's work is reckoned.
     at: Nanos,
     is_state_busy: bool,
@@ -44,7 +48,8 @@ impl<T> Pool<T> {
     pub(super) fn new(cores: u32) -> Self {
         Self {
             cores: f64::from(cores),
-            jobs: VecDeque::new(),
+            urgent: VecDeque::new(),
+            others: VecDeque::new(),
             at: 0,
             is_state_busy: false,
             spent: [0.0; 2],
@@ -54,14 +59,14 @@ impl<T> Pool<T> {
 
     fn speed(&self) -> f64 {
         let free = if self.is_state_busy { self.cores - 1.0 } else { self.cores };
-        self.jobs.front().map_or(0.0, |job| free.min(job.pieces as f64))
+        self.urgent.front().or(self.others.front()).map_or(0.0, |job| free.min(job.pieces as f64))
     }
 
     /// Reckons what was done up to `now`.
     pub(super) fn advance(&mut self, now: Nanos) {
         let done = self.speed() * (now - self.at) as f64;
         self.at = now;
-        if let Some(job) = self.jobs.front_mut() {
+        if let Some(job) = self.urgent.front_mut().or(self.others.front_mut()) {
             let done = done.min(job.work);
             job.work -= done;
             self.spent[job.purpose as usize] += done;
@@ -75,14 +80,17 @@ impl<T> Pool<T> {
 
     pub(super) fn push(&mut self, now: Nanos, job: Job<T>) {
         self.advance(now);
-        self.jobs.push_back(job);
+        match job.is_urgent {
+            true => self.urgent.push_back(job),
+            false => self.others.push_back(job),
+        }
     }
 
     /// When the first job will be done as things are, with a number that says whether things still are so.
     pub(super) fn next_end(&mut self) -> Option<(Nanos, u32)> {
         self.version += 1;
         let speed = self.speed();
-        let job = self.jobs.front()?;
+        let job = self.urgent.front().or(self.others.front())?;
         // Rounded up: a job is not done before its work is.
         (speed > 0.0).then(|| (self.at + (job.work / speed).ceil() as Nanos, self.version))
     }
@@ -93,13 +101,14 @@ impl<T> Pool<T> {
             return None;
         }
         self.advance(now);
-        self.jobs.pop_front().map(|job| job.then)
+        self.urgent.pop_front().or_else(|| self.others.pop_front()).map(|job| job.then)
     }
 
     /// Forgets everything that is under way.
     pub(super) fn clear(&mut self, now: Nanos) {
         self.advance(now);
-        self.jobs.clear();
+        self.urgent.clear();
+        self.others.clear();
         self.is_state_busy = false;
         self.version += 1;
     }
@@ -110,7 +119,7 @@ mod tests {
     use super::*;
 
     fn job(then: u8, work: f64, pieces: u64) -> Job<u8> {
-        Job { then, purpose: Purpose::Scoring, work, pieces }
+        Job { then, purpose: Purpose::Scoring, work, pieces, is_urgent: false }
     }
 
     #[test]
@@ -128,6 +137,17 @@ mod tests {
         assert_eq!(pool.next_end().map(|(at, _)| at), Some(300));
         pool.advance(300);
         assert_eq!(pool.spent[Purpose::Scoring as usize], 500.0);
+    }
+
+    #[test]
+    fn what_comes_from_the_log_goes_first_and_the_rest_goes_on_where_it_was() {
+        let mut pool = Pool::new(1);
+        pool.push(0, job(1, 100.0, 1));
+        pool.push(40, Job { is_urgent: true, ..job(2, 10.0, 1) });
+        let (at, version) = pool.next_end().unwrap();
+        assert_eq!((at, pool.finish(at, version)), (50, Some(2)));
+        let (at, version) = pool.next_end().unwrap();
+        assert_eq!((at, pool.finish(at, version)), (110, Some(1)));
     }
 
     #[test]

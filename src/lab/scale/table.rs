@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 use super::outcome::{Outcome, Quantiles};
-use super::{Log, bound};
+use super::{Log, bound, floor};
 use crate::lab::evaluate::grid::{Grid, NOTHING, percent};
 use crate::service::grouped;
 
@@ -69,13 +69,18 @@ pub fn report(outcome: &Outcome) -> String {
         true => writeln!(out, "\nWhat binds: {}", outcome.fullest.name()),
         false => writeln!(
             out,
-            "\nNothing binds; the fullest is {} at {}. Full groups bear up to {} ratings/s: {}",
+            "\nNothing binds; the fullest is {} at {}",
             outcome.fullest.name(),
-            percent(Some(outcome.fullest_share)),
-            figure(least.ratings_per_s),
-            least.resource.name()
+            percent(Some(outcome.fullest_share))
         ),
     };
+    let _ = writeln!(
+        out,
+        "By the formulas, {} to {} ratings/s are its most; the {} bounds it",
+        figure(floor(scenario)),
+        figure(least.ratings_per_s),
+        least.resource.name()
+    );
     for seconds in &outcome.caught_up_s {
         let _ = writeln!(out, "A node came back and had read what it had missed after {} s", figure(*seconds));
     }

@@ -143,7 +143,7 @@ fn nodes_beyond_the_bend_add_nothing() {
     let answered = |nodes| {
         let parameters =
             Parameters { cores: 64, broker_cores: 64, broker_gbit: 1_000.0, ..Parameters::default() };
-        run(&Scenario { parameters, ..scenario(nodes, 400_000.0, 2.0) })
+        run(&Scenario { parameters, ..scenario(nodes, 400_000.0, 4.0) })
     };
     for nodes in [2, 5, 20] {
         let outcome = answered(nodes);
@@ -162,8 +162,9 @@ fn while_a_server_of_the_log_is_away_nothing_is_answered_and_afterwards_everythi
     assert_eq!(outcome.shed, 0);
     let failures = Failures { lose_spu: vec!["1:1".parse().unwrap()], ..Failures::default() };
     let outcome = run(&Scenario { failures, ..scenario(3, 30_000.0, 4.0) });
+    // And those that come while full queues are worked off.
     let expected = 30_000.0 - 3.0 * 8192.0;
-    assert!(is_near(outcome.shed as f64, expected, 0.1), "{} for {expected}", outcome.shed);
+    assert!((expected..expected + 0.15 * 30_000.0).contains(&(outcome.shed as f64)), "{}", outcome.shed);
 }
 
 #[test]
@@ -173,8 +174,8 @@ fn a_lost_node_reads_what_it_missed_and_takes_its_share_again() {
     let outcome = run(&Scenario { failures, ..scenario(3, rate, 8.0) });
     // Its share is refused until the balancer notices, within a second.
     assert!(is_near(outcome.shed as f64, rate / 3.0, 0.05), "{}", outcome.shed);
-    // Three seconds' ratings, folded at 6 µs each by its state thread, while more come.
-    let expected = 3.0 * rate * 6e-6 / (1.0 - rate * 6e-6);
+    // Three seconds' ratings but for those, folded at 6 µs each by its state thread while more come.
+    let expected = (3.0 * rate - rate / 3.0) * 6e-6 / (1.0 - rate * 6e-6);
     assert_eq!(outcome.caught_up_s.len(), 1);
     assert!(is_near(outcome.caught_up_s[0], expected, 0.1), "{:?} for {expected}", outcome.caught_up_s);
 }
@@ -183,8 +184,9 @@ fn a_lost_node_reads_what_it_missed_and_takes_its_share_again() {
 fn a_node_that_is_cut_off_sheds_once_its_queue_is_full_and_others_go_on() {
     let failures = Failures { cut_off: vec!["1:1:2".parse().unwrap()], ..Failures::default() };
     let outcome = run(&Scenario { failures, ..scenario(2, 20_000.0, 5.0) });
+    // And those that come until it has read what it missed and its full queue is worked off.
     let expected = 10_000.0 * 2.0 - 8192.0;
-    assert!(is_near(outcome.shed as f64, expected, 0.1), "{} for {expected}", outcome.shed);
+    assert!((expected..expected + 0.3 * 10_000.0).contains(&(outcome.shed as f64)), "{}", outcome.shed);
     assert!(outcome.in_flight < 100);
 }
 
@@ -204,12 +206,14 @@ fn the_busiest_hour_is_several_times_the_mean() {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 40, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 24, ..ProptestConfig::default() })]
 
-    /// Offered more than it bears, a cell answers what its narrowest resource bears, and says which one.
+    /// Offered more than it bears, a cell answers at most what its narrowest resource bears and at least what
+    /// it would if the resources took turns; where one is much narrower than all others, the two are one.
     #[test]
     fn a_full_cell_answers_what_its_narrowest_resource_bears(
         nodes in 1_u32..8,
+        narrow in 0_usize..5,
         cores in 1_u32..8,
         score_us in 5.0..60.0_f64,
         observe in 0.1..0.9_f64,
@@ -218,7 +222,7 @@ proptest! {
         record_bytes in 100.0..1_000.0_f64,
         append_byte_ns in 0.5..20.0_f64,
         push_byte_ns in 0.1..5.0_f64,
-        broker_gbit in 0.1..10.0_f64,
+        broker_gbit in 1.0..10.0_f64,
     ) {
         let parameters = Parameters {
             cores,
@@ -230,27 +234,47 @@ proptest! {
             append_byte_ns,
             push_byte_ns,
             broker_gbit,
-            queue: 20_000,
+            queue: 4_000,
             ..Parameters::default()
         };
-        let cell = Scenario { parameters, ..scenario(nodes, 1.0, 1.0) };
-        let least = bound(&cell);
-        let rate = least.ratings_per_s * 1.7;
-        // Long enough that filling the queues at the start does not count.
-        let seconds = 40.0 * f64::from(nodes) * 20_000.0 / rate;
-        let outcome = run(&Scenario { rate, seconds, ..cell });
-        prop_assert!(
-            is_near(outcome.answered_per_s, least.ratings_per_s, 0.08),
-            "{} answered, {:?}, {:#?}", outcome.answered_per_s, capacities(&outcome.scenario), outcome
-        );
-        let second = capacities(&outcome.scenario)
-            .into_iter()
-            .filter(|capacity| capacity.resource != least.resource)
-            .map(|capacity| capacity.ratings_per_s)
-            .fold(f64::INFINITY, f64::min);
-        prop_assert!(outcome.binds);
-        if second > 1.2 * least.ratings_per_s {
-            prop_assert_eq!(outcome.fullest, least.resource);
+        let any = Scenario { parameters, ..scenario(nodes, 1.0, 1.0) };
+        for cell in [any.clone(), narrowed(any, narrow)] {
+            let least = bound(&cell);
+            let others = capacities(&cell).into_iter().filter(|other| other.resource != least.resource);
+            let second = others.map(|other| other.ratings_per_s).fold(f64::INFINITY, f64::min);
+            let rate = least.ratings_per_s * 1.7;
+            // Long enough that filling the queues at the start does not count.
+            let seconds = 40.0 * f64::from(nodes) * 4_000.0 / rate;
+            let outcome = run(&Scenario { rate, seconds, ..cell });
+            let answered = outcome.answered_per_s;
+            let at_least = floor(&outcome.scenario);
+            prop_assert!(
+                answered <= 1.05 * least.ratings_per_s && answered >= 0.92 * at_least,
+                "{} answered, {} to {}, {:#?}", answered, at_least, least.ratings_per_s, outcome
+            );
+            prop_assert!(outcome.binds);
+            if second > 10.0 * least.ratings_per_s {
+                prop_assert!(is_near(answered, least.ratings_per_s, 0.12), "{} {:#?}", answered, outcome);
+                prop_assert_eq!(outcome.fullest, least.resource);
+            }
         }
     }
+}
+
+/// A cell of which one resource bears a small part of what it did.
+fn narrowed(mut cell: Scenario, which: usize) -> Scenario {
+    let p = &mut cell.parameters;
+    match which {
+        // All cores, but for the state thread's part.
+        0 => (p.score_us, p.cores) = (p.score_us * 40.0, 2),
+        1 => {
+            (p.score_us, p.observe_us) = (p.score_us + 10.0 * p.observe_us, 11.0 * p.observe_us);
+            (p.fold_us, p.fold_observe_us) = (p.fold_us + 10.0 * p.fold_observe_us, 11.0 * p.fold_observe_us);
+            p.cores = 64;
+        }
+        2 => p.append_byte_ns *= 80.0,
+        3 => p.push_byte_ns *= 200.0,
+        _ => p.broker_gbit /= 40.0,
+    }
+    cell
 }
