@@ -25,13 +25,25 @@ const SLICES: u64 = 16;
 #[derive(Clone, Copy, Debug)]
 enum Event {
     /// Somebody arrives at a node that has nothing to score.
-    Arrival { node: usize, announced: u32 },
+    Arrival {
+        node: usize,
+        announced: u32,
+    },
     /// A node's pool is done with a job.
-    PoolDone { node: usize, version: u32 },
+    PoolDone {
+        node: usize,
+        version: u32,
+    },
     /// A node's state thread is done with a turn.
-    TurnDone { node: usize, epoch: u32 },
+    TurnDone {
+        node: usize,
+        epoch: u32,
+    },
     /// The embedded log is synced.
-    Synced { node: usize, epoch: u32 },
+    Synced {
+        node: usize,
+        epoch: u32,
+    },
     /// A message arrives at the broker.
     AtBroker(Message),
     /// The partition is done with a message.
@@ -39,21 +51,49 @@ enum Event {
     /// Enough servers keep a message.
     Kept(Message),
     /// A node hears that its message is kept.
-    Acknowledged { node: usize, epoch: u32 },
+    Acknowledged {
+        node: usize,
+        epoch: u32,
+    },
     /// A reader asks for what comes after an offset.
-    Asked { node: usize, epoch: u32, from: u64 },
+    Asked {
+        node: usize,
+        epoch: u32,
+        from: u64,
+    },
     /// The broker has got it ready.
-    Prepared { node: usize, epoch: u32, from: u64, push: Push },
+    Prepared {
+        node: usize,
+        epoch: u32,
+        from: u64,
+        push: Push,
+    },
     /// The reader has it.
-    Received { node: usize, epoch: u32, push: Push },
+    Received {
+        node: usize,
+        epoch: u32,
+        push: Push,
+    },
     /// A node is lost, intake notices, and it is back.
-    Lost { node: usize },
-    Noticed { node: usize, epoch: u32 },
-    Back { node: usize },
+    Lost {
+        node: usize,
+    },
+    Noticed {
+        node: usize,
+        epoch: u32,
+    },
+    Back {
+        node: usize,
+    },
     /// A node is cut off from the broker.
-    CutOff { node: usize, until: Nanos },
+    CutOff {
+        node: usize,
+        until: Nanos,
+    },
     /// A server of the log is away.
-    SpuLost { until: Nanos },
+    SpuLost {
+        until: Nanos,
+    },
 }
 
 #[derive(Debug)]
@@ -446,9 +486,10 @@ impl<'a> Cell<'a> {
         let node = &mut self.nodes[at];
         let messages = push.until - node.received;
         let all = self.broker.ratings(node.received, push.until);
-        let own = node.group.as_ref().filter(|group| {
-            group.offset.is_some_and(|offset| (node.received..push.until).contains(&offset))
-        });
+        let own = node
+            .group
+            .as_ref()
+            .filter(|group| group.offset.is_some_and(|offset| (node.received..push.until).contains(&offset)));
         let others = all - own.map_or(0, |group| group.ratings.count());
         node.received = push.until;
         node.is_asking = false;

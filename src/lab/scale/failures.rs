@@ -50,7 +50,9 @@ impl Failures {
         for (flag, outages) in [("--lose-node", &self.lose_node), ("--cut-off", &self.cut_off)] {
             for outage in outages {
                 if outage.node > nodes {
-                    return Err(format!("{flag} {outage}: there are {nodes} nodes; give one of 1 to {nodes}"));
+                    return Err(format!(
+                        "{flag} {outage}: there are {nodes} nodes; give one of 1 to {nodes}"
+                    ));
                 }
                 let others = outages.iter().filter(|other| other.node == outage.node);
                 apart(flag, &outage.outage, others.map(|other| &other.outage))?;
@@ -83,7 +85,8 @@ impl FromStr for NodeOutage {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let wrong = || format!("found {text:?}; allowed is NODE:AT:FOR, such as 1:2:0.5 (the first node, at 2 s)");
+        let wrong =
+            || format!("found {text:?}; allowed is NODE:AT:FOR, such as 1:2:0.5 (the first node, at 2 s)");
         let (node, outage) = text.split_once(':').ok_or_else(wrong)?;
         let node = node.parse().ok().filter(|&node: &u32| node > 0).ok_or_else(wrong)?;
         Ok(Self { node, outage: outage.parse().map_err(|_| wrong())? })

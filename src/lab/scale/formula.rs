@@ -59,10 +59,8 @@ pub fn capacities(scenario: &Scenario) -> Vec<Capacity> {
     let message_us = if scenario.log.is_broker() { p.message_us / group } else { 0.0 };
     let node = own * p.own_us() + others * p.fold_us + message_us;
     let state = own * p.observe_us + others * p.fold_observe_us;
-    let mut all = vec![
-        (Resource::NodeCores, f64::from(p.cores) * 1e6 / node),
-        (Resource::StateThread, 1e6 / state),
-    ];
+    let mut all =
+        vec![(Resource::NodeCores, f64::from(p.cores) * 1e6 / node), (Resource::StateThread, 1e6 / state)];
     if scenario.log.is_broker() {
         let partition = p.append_lane_us / group + p.record_bytes * p.append_byte_ns / 1e3;
         let push = nodes * (p.push_us / group + p.record_bytes * p.push_byte_ns / 1e3);
@@ -90,8 +88,7 @@ pub fn bound(scenario: &Scenario) -> Capacity {
 /// resources rest in turns, and a cell is nearer to this than to [`bound`].
 pub fn floor(scenario: &Scenario) -> f64 {
     let p = &scenario.parameters;
-    let resources: f64 =
-        capacities(scenario).iter().map(|capacity| 1.0 / capacity.ratings_per_s).sum();
+    let resources: f64 = capacities(scenario).iter().map(|capacity| 1.0 / capacity.ratings_per_s).sum();
     let fixed_us = match scenario.log {
         Log::Embedded => p.sync_us,
         // There, back with the acknowledgement, and a request and a handing over before the group's own.

@@ -111,10 +111,14 @@ impl Scenario {
         if self.log == Log::Embedded {
             if self.nodes > 1 {
                 let found = self.nodes;
-                return refuse(format!("--embedded: a log of its own serves one node; found --nodes {found}"));
+                return refuse(format!(
+                    "--embedded: a log of its own serves one node; found --nodes {found}"
+                ));
             }
             if !self.failures.cut_off.is_empty() || !self.failures.lose_spu.is_empty() {
-                return refuse("--embedded: there is no broker to lose; leave --cut-off and --lose-spu out".to_owned());
+                return refuse(
+                    "--embedded: there is no broker to lose; leave --cut-off and --lose-spu out".to_owned(),
+                );
             }
         }
         self.parameters.check().and_then(|()| self.failures.check(self.nodes)).map_err(ScenarioError)

@@ -2,10 +2,10 @@
 
 use std::collections::VecDeque;
 
-use super::{Log, Nanos};
 use super::arrivals::{Arrivals, Line};
 use super::broker::Push;
 use super::pool::Pool;
+use super::{Log, Nanos};
 
 /// What is done in parallel, and what comes next.
 #[derive(Debug)]

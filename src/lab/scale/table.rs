@@ -76,13 +76,14 @@ pub fn report(outcome: &Outcome) -> String {
     };
     let _ = writeln!(
         out,
-        "By the formulas, {} to {} ratings/s are its most; the {} bounds it",
+        "Full, it answers {} to {} ratings/s by the formulas; the narrowest is the {}",
         figure(floor(scenario)),
         figure(least.ratings_per_s),
         least.resource.name()
     );
     for seconds in &outcome.caught_up_s {
-        let _ = writeln!(out, "A node came back and had read what it had missed after {} s", figure(*seconds));
+        let _ =
+            writeln!(out, "A node came back and had read what it had missed after {} s", figure(*seconds));
     }
     out
 }
@@ -158,9 +159,6 @@ mod tests {
     #[test]
     fn figures_have_three_digits_that_count() {
         let shown = [0.0, 0.004, 1.5, 12.34, 456.7, 999.9, 12_345.0, 999_900.0, f64::INFINITY].map(figure);
-        assert_eq!(
-            shown,
-            ["0", "0", "1.5", "12.3", "457", "1000", "12,300", "1,000,000", "unbounded"]
-        );
+        assert_eq!(shown, ["0", "0", "1.5", "12.3", "457", "1000", "12,300", "1,000,000", "unbounded"]);
     }
 }

@@ -102,8 +102,7 @@ fn every_rating_is_answered_shed_broken_off_or_in_flight() {
 
 #[test]
 fn the_same_seed_gives_the_same_result_and_another_one_another() {
-    let failures =
-        Failures { lose_node: vec!["2:0.5:0.3".parse().unwrap()], ..Failures::default() };
+    let failures = Failures { lose_node: vec!["2:0.5:0.3".parse().unwrap()], ..Failures::default() };
     let scenario = Scenario { failures, ..scenario(4, 30_000.0, 1.5) };
     let first = run(&scenario);
     assert_eq!(first, run(&scenario));

@@ -46,8 +46,11 @@ pub(super) fn decide(
         .into_iter()
         .chain(wanted.delays.iter().map(|&delay| (shared.as_slice(), wanted.nodes, delay)))
         .collect();
-    let tasks: Vec<(usize, u16)> =
-        rows.iter().enumerate().flat_map(|(row, &(_, nodes, _))| (0..nodes).map(move |node| (row, node))).collect();
+    let tasks: Vec<(usize, u16)> = rows
+        .iter()
+        .enumerate()
+        .flat_map(|(row, &(_, nodes, _))| (0..nodes).map(move |node| (row, node)))
+        .collect();
     progress(Progress::Shown((tasks.len() * stream.ratings.len()) as u64));
     let (next, done) = (AtomicUsize::new(0), Mutex::new(Vec::new()));
     let work = || {

@@ -27,18 +27,26 @@ pub fn table(report: &Report) -> String {
         },
         grouped(report.labelled)
     );
-    let mut headings =
-        vec!["others seen", "unseen: mean", "p99", "decided otherwise", "held alone, not here", "held here alone"];
+    let mut headings = vec![
+        "others seen",
+        "unseen: mean",
+        "p99",
+        "decided otherwise",
+        "held alone, not here",
+        "held here alone",
+    ];
     if report.labelled > 0 {
         headings.extend(["recall", "honest held", "honest bad held"]);
     }
     let mut grid = Grid::new(&headings);
     for row in std::iter::once(&report.alone).chain(&report.rows) {
         let name = if std::ptr::eq(row, &report.alone) { "one node".to_owned() } else { delay(row.delay) };
-        let mut cells = vec![name, figure(row.unseen_mean), figure(row.unseen_p99), exactly(row.differ.share())];
+        let mut cells =
+            vec![name, figure(row.unseen_mean), figure(row.unseen_p99), exactly(row.differ.share())];
         cells.extend([row.missed, row.added].map(|rate| grouped(rate.count)));
         if report.labelled > 0 {
-            cells.extend([row.recall, row.honest_held, row.honest_bad_held].map(|rate| percent(rate.share())));
+            cells
+                .extend([row.recall, row.honest_held, row.honest_bad_held].map(|rate| percent(rate.share())));
         }
         grid.row(cells);
     }
