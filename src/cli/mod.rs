@@ -9,6 +9,7 @@ pub mod load;
 mod rebuilding;
 mod reference;
 mod rules;
+mod scale;
 mod score;
 pub mod serve;
 mod simulate;
@@ -54,6 +55,7 @@ enum Command {
     Simulate(simulate::SimulateArgs),
     Train(train::TrainArgs),
     Evaluate(evaluate::EvaluateArgs),
+    Scale(scale::ScaleArgs),
     Rules(rules::RulesArgs),
     Reference(reference::ReferenceArgs),
     Ledger(ledger::LedgerArgs),
@@ -73,6 +75,7 @@ pub fn main() -> ExitCode {
         Command::Simulate(args) => simulate::run(args),
         Command::Train(args) => train::run(args),
         Command::Evaluate(args) => evaluate::run(args),
+        Command::Scale(args) => scale::run(args),
         Command::Rules(args) => rules::run(args),
         Command::Reference(args) => reference::run(args),
         Command::Ledger(args) => ledger::run(args),

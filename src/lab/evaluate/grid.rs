@@ -4,19 +4,19 @@ use super::rate::Rate;
 use crate::service::grouped;
 
 /// Cells in columns as wide as their widest: the first to the left, the others to the right.
-pub(super) struct Grid(Vec<Vec<String>>);
+pub(in crate::lab) struct Grid(Vec<Vec<String>>);
 
 impl Grid {
-    pub(super) fn new(headings: &[&str]) -> Self {
+    pub(in crate::lab) fn new(headings: &[&str]) -> Self {
         Self(vec![headings.iter().map(|&heading| heading.to_owned()).collect()])
     }
 
-    pub(super) fn row(&mut self, cells: Vec<String>) {
+    pub(in crate::lab) fn row(&mut self, cells: Vec<String>) {
         self.0.push(cells);
     }
 
     /// The lines, the first of which are headings and a rule.
-    pub(super) fn print(&self, out: &mut String) {
+    pub(in crate::lab) fn print(&self, out: &mut String) {
         let columns = self.0.iter().map(Vec::len).max().unwrap_or(0);
         let width =
             |column: usize| self.0.iter().filter_map(|row| row.get(column)).map(|cell| width(cell)).max();
@@ -49,10 +49,10 @@ fn width(text: &str) -> usize {
 }
 
 /// What stands where there is nothing to say.
-pub(super) const NOTHING: &str = "–";
+pub(in crate::lab) const NOTHING: &str = "–";
 
 /// A share in percent, with two digits: honest ratings are held in tenths of a thousand.
-pub(super) fn percent(share: Option<f64>) -> String {
+pub(in crate::lab) fn percent(share: Option<f64>) -> String {
     share.map_or_else(|| NOTHING.to_owned(), |share| format!("{:.2} %", 100.0 * share))
 }
 

@@ -41,7 +41,7 @@ impl Wrong {
     }
 
     /// What the contract says of a rating.
-    pub(super) fn rating(error: &crate::rating::RatingError) -> Self {
+    pub(in crate::lab) fn rating(error: &crate::rating::RatingError) -> Self {
         Self(error.to_string())
     }
 
@@ -66,7 +66,7 @@ impl<R: BufRead> Source<R> {
     /// # Errors
     ///
     /// If the file cannot be read.
-    pub(super) fn read_lines(
+    pub(in crate::lab) fn read_lines(
         &mut self,
         wrong: &mut WrongLines,
         mut read: impl FnMut(&[u8]) -> Result<(), Wrong>,

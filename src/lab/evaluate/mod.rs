@@ -17,7 +17,7 @@ mod calibration;
 mod campaign;
 mod comparison;
 mod distortion;
-mod grid;
+pub(in crate::lab) mod grid;
 mod label;
 mod lines;
 mod names;
@@ -50,7 +50,7 @@ pub use table::table;
 
 use bootstrap::{Intervals, Sample};
 pub(in crate::lab) use label::LabelLine;
-use lines::Wrong;
+pub(in crate::lab) use lines::Wrong;
 use population::{Population, Verdicts};
 use verdict::VerdictLine;
 

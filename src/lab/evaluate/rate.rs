@@ -15,7 +15,7 @@ pub struct Rate {
 
 impl Rate {
     /// Counts one more, and whether it is one of those.
-    pub(super) fn add(&mut self, is_one: bool) {
+    pub(in crate::lab) fn add(&mut self, is_one: bool) {
         self.of += 1;
         self.count += u64::from(is_one);
     }

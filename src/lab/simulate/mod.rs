@@ -22,7 +22,7 @@ mod organisation;
 mod params;
 mod people;
 mod queue;
-mod random;
+pub(in crate::lab) mod random;
 mod rating;
 mod scenarios;
 mod scene;
@@ -46,7 +46,7 @@ use rating::Event;
 use schedule::Schedule;
 use world::World;
 
-use crate::time::{DAY_MS, MINUTE_MS};
+use crate::time::{DAY_MS, HOUR_MS, MINUTE_MS};
 
 /// The scenario of a rating that belongs to none.
 pub const ORDINARY: &str = "ordinary";
@@ -55,6 +55,14 @@ pub const ORDINARY: &str = "ordinary";
 const SLOT_MS: i64 = 2 * MINUTE_MS;
 /// Cases that clients have rated lately, kept for those who reuse them.
 const RATED_CASES: usize = 4_096;
+
+/// How many times the mean rate the busiest hour of four weeks has, the month's end among them.
+pub(in crate::lab) fn busiest() -> f64 {
+    let start = Params::default().start.ms();
+    let hours = (0..28 * DAY_MS / HOUR_MS).map(|hour| start + hour * HOUR_MS);
+    let of = |ms| Rhythm::ALL.iter().map(|rhythm| rhythm.share() * rhythm.intensity(ms)).sum();
+    hours.map(of).fold(0.0, f64::max)
+}
 
 /// The city: an iterator over its ratings in order of arrival.
 pub struct City {

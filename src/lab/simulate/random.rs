@@ -2,14 +2,14 @@
 //!
 //! Two sources: [`Dice`] (ChaCha8) draws what happens; [`Derived`] (SplitMix64, Steele, Lea and
 //! Flood 2014) unfolds what somebody *is* from their number, so that two million people need no
-//! memory. Both use integer arithmetic and IEEE-exact operations (`+ − × ÷ √`) alone: `ln`, `exp` and
-//! `cos` differ in the last bit between platforms. Other distributions are tables of quantiles.
+//! memory. Both use integer arithmetic and IEEE-exact operations (`+ − × ÷ √`) alone: the platforms' `ln`,
+//! `exp` and `cos` differ in the last bit. Other distributions are tables of quantiles.
 
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
 
 /// A source of random bits with the draws that the simulation needs.
-pub(super) trait Source {
+pub(in crate::lab) trait Source {
     /// 64 uniform bits.
     fn bits(&mut self) -> u64;
 
@@ -74,6 +74,11 @@ pub(super) trait Source {
         low.1
     }
 
+    /// An exponential draw. The logarithm is libm's, the same everywhere.
+    fn exponential(&mut self, mean: f64) -> f64 {
+        -mean * libm::log(1.0 - self.unit())
+    }
+
     /// A Poisson draw. Below a mean of 16 by Knuth's products; above it the normal approximation,
     /// from the sum of twelve uniforms.
     fn poisson(&mut self, mean: f64) -> u64 {
@@ -106,7 +111,7 @@ fn exp_of_minus(x: f64) -> f64 {
 
 /// Draws what happens.
 #[derive(Clone, Debug)]
-pub(super) struct Dice(ChaCha8Rng);
+pub(in crate::lab) struct Dice(ChaCha8Rng);
 
 impl Dice {
     /// The stream `index` of purpose `purpose`. Streams are independent, so that switching one
@@ -129,7 +134,7 @@ impl Source for Dice {
 /// What a stream of dice, or a derived trait, is for.
 #[derive(Clone, Copy, Debug)]
 #[repr(u64)]
-pub(super) enum Purpose {
+pub(in crate::lab) enum Purpose {
     Ordinary = 1,
     Schedule,
     Campaign,
@@ -144,6 +149,9 @@ pub(super) enum Purpose {
     Window,
     Canvas,
     ClosedCases,
+    Arrivals,
+    Network,
+    Route,
 }
 
 /// Unfolds what somebody or something is from its number.
