@@ -31,12 +31,13 @@ pub struct LoadArgs {
     /// Ratings as NDJSON; without it they are simulated. They are sent over and over, each with a fresh id.
     #[arg(value_name = "FILE")]
     file: Option<PathBuf>,
-    /// Address of the service; only this machine is allowed.
+    /// Address of the service; only this machine is allowed. Named several times, for nodes of one cluster:
+    /// connections are spread over them, and one that a node drops goes on with the next and the same rating.
     #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:8686")]
-    to: String,
-    /// Token of an intake.
-    #[arg(long, env = "ZHENPING_TOKEN", hide_env_values = true)]
-    token: String,
+    to: Vec<String>,
+    /// Token of an intake; one for all services, or one for each --to in their order.
+    #[arg(long, env = "ZHENPING_TOKEN", hide_env_values = true, value_delimiter = ',', required = true)]
+    token: Vec<String>,
     /// Connections, each with one rating in flight.
     #[arg(long, default_value_t = 32, value_parser = clap::value_parser!(u16).range(1..=4_096))]
     connections: u16,
@@ -79,7 +80,7 @@ fn simulated(count: usize) -> Vec<Vec<u8>> {
 /// # Errors
 /// If the address is not of this machine, or the file cannot be read.
 pub fn run_with(args: LoadArgs, simulate: impl FnOnce(usize) -> Vec<Vec<u8>>) -> CommandResult {
-    let address = address_on_this_machine(&args.to)?;
+    let targets = targets(&args.to, &args.token)?;
     let lines = match &args.file {
         Some(file) => read_lines(file)?,
         None => {
@@ -93,8 +94,7 @@ pub fn run_with(args: LoadArgs, simulate: impl FnOnce(usize) -> Vec<Vec<u8>>) ->
     let each_once = args.seconds.is_none().then_some(templates.len() as u64);
     let acked = args.acked.as_ref().map(|file| File::options().create(true).append(true).open(file));
     let run = Run {
-        address,
-        token: args.token,
+        targets,
         limit: args.ratings.or(each_once).unwrap_or(u64::MAX),
         deadline: args.seconds.map(|seconds| Instant::now() + Duration::from_secs(seconds)),
         interval: args.rate.map(|rate| Duration::from_secs(1) / u32::try_from(rate).unwrap_or(u32::MAX)),
@@ -107,6 +107,21 @@ pub fn run_with(args: LoadArgs, simulate: impl FnOnce(usize) -> Vec<Vec<u8>>) ->
     let report = runtime()?.block_on(drive(Arc::new(run), args.connections));
     print!("{}", report.text());
     Ok(if report.is_clean() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// Where ratings go, with the token for there.
+fn targets(addresses: &[String], tokens: &[String]) -> Result<Vec<(SocketAddr, String)>, AnyError> {
+    let token = |place: usize| match tokens {
+        [one] => Ok(one.clone()),
+        each if each.len() == addresses.len() => Ok(each[place].clone()),
+        each => Err(format!(
+            "{} addresses and {} tokens: name one token for all, or one for each --to",
+            addresses.len(),
+            each.len()
+        )),
+    };
+    let target = |(place, text): (usize, &String)| Ok((address_on_this_machine(text)?, token(place)?));
+    addresses.iter().enumerate().map(target).collect()
 }
 
 /// Refuses to drive anything but this machine: a load generator is not a weapon.
@@ -185,8 +200,7 @@ impl Template {
 
 /// What the connections share.
 struct Run {
-    address: SocketAddr,
-    token: String,
+    targets: Vec<(SocketAddr, String)>,
     limit: u64,
     deadline: Option<Instant>,
     interval: Option<Duration>,
@@ -229,6 +243,8 @@ struct Report {
     /// Connections that ended before they should have, and the first reason.
     lost: u64,
     lost_because: Option<String>,
+    /// How often a connection went on at another node.
+    moved: u64,
     elapsed: Duration,
 }
 
@@ -239,6 +255,7 @@ impl Report {
             latencies_us: Vec::new(),
             lost: 0,
             lost_because: None,
+            moved: 0,
             elapsed: Duration::ZERO,
         }
     }
@@ -257,6 +274,7 @@ impl Report {
         self.statuses.iter_mut().zip(other.statuses).for_each(|(sum, count)| *sum += count);
         self.latencies_us.append(&mut other.latencies_us);
         self.lost += other.lost;
+        self.moved += other.moved;
         self.lost_because = self.lost_because.take().or(other.lost_because);
     }
 
@@ -285,6 +303,9 @@ impl Report {
         for (status, count) in self.statuses.iter().enumerate().filter(|(_, count)| **count > 0) {
             text += &format!("status    {status}: {count}\n");
         }
+        if self.moved > 0 {
+            text += &format!("moved     {} times a connection went on at another node\n", self.moved);
+        }
         if let Some(reason) = &self.lost_because {
             text += &format!("lost      {} connections: {reason}\n", self.lost);
         }
@@ -293,7 +314,9 @@ impl Report {
 }
 
 async fn drive(run: Arc<Run>, connections: u16) -> Report {
-    let tasks: Vec<_> = (0..connections).map(|_| tokio::spawn(drive_one(Arc::clone(&run)))).collect();
+    let tasks: Vec<_> = (0..connections)
+        .map(|number| tokio::spawn(drive_one(Arc::clone(&run), usize::from(number))))
+        .collect();
     let mut sum = Report::new();
     for task in tasks {
         match task.await {
@@ -305,9 +328,30 @@ async fn drive(run: Arc<Run>, connections: u16) -> Report {
     sum
 }
 
-async fn drive_one(run: Arc<Run>) -> Report {
+/// Tries of one rating at nodes that drop it, each time another.
+const TRIES_MAX: usize = 200;
+/// Between two of them.
+const TRY_AGAIN_AFTER: Duration = Duration::from_millis(50);
+
+/// Connects to the target whose turn it is, or to one of those after it.
+async fn connect(run: &Run, turn: &mut usize) -> Result<Client, std::io::Error> {
+    let mut tries = 0;
+    loop {
+        let (address, token) = &run.targets[*turn % run.targets.len()];
+        match Client::connect(*address, token).await {
+            Ok(client) => return Ok(client),
+            Err(error) if run.targets.len() == 1 || tries == TRIES_MAX => return Err(error),
+            Err(_) => {
+                (*turn, tries) = (*turn + 1, tries + 1);
+                tokio::time::sleep(TRY_AGAIN_AFTER).await;
+            }
+        }
+    }
+}
+
+async fn drive_one(run: Arc<Run>, mut turn: usize) -> Report {
     let mut report = Report::new();
-    let mut client = match Client::connect(run.address, &run.token).await {
+    let mut client = match connect(&run, &mut turn).await {
         Ok(client) => client,
         Err(error) => {
             report.lose(error);
@@ -327,12 +371,23 @@ async fn drive_one(run: Arc<Run>) -> Report {
         let id = format!("{}{number}", run.id_prefix);
         let template = &run.templates[(number % run.templates.len() as u64) as usize];
         template.fill(&id, &mut body);
-        let answered = match client.post(&body).await {
-            Ok((status, answer)) => {
-                report.answered(status, began.elapsed());
-                if status == 200 { run.acknowledge(&id, answer) } else { Ok(()) }
+        let mut tries = 0;
+        let answered = loop {
+            match client.post(&body).await {
+                Ok((status, answer)) => {
+                    report.answered(status, began.elapsed());
+                    break if status == 200 { run.acknowledge(&id, answer) } else { Ok(()) };
+                }
+                Err(error) if run.targets.len() == 1 || tries == TRIES_MAX => break Err(error),
+                Err(_) => {
+                    (turn, tries) = (turn + 1, tries + 1);
+                    report.moved += 1;
+                    match connect(&run, &mut turn).await {
+                        Ok(other) => client = other,
+                        Err(error) => break Err(error),
+                    }
+                }
             }
-            Err(error) => Err(error),
         };
         if let Err(error) = answered {
             report.lose(error);
@@ -354,6 +409,16 @@ mod tests {
         for theirs in ["10.0.0.1:80", "0.0.0.0:80", "http://192.0.2.1:80", "127.0.0.1", ""] {
             assert!(address_on_this_machine(theirs).is_err(), "{theirs}");
         }
+    }
+
+    #[test]
+    fn several_nodes_have_one_token_or_one_each() {
+        let text = |words: &[&str]| words.iter().map(|&word| word.to_owned()).collect::<Vec<_>>();
+        let addresses = text(&["127.0.0.1:1", "127.0.0.1:2"]);
+        let tokens = |tokens: &[&str]| targets(&addresses, &text(tokens)).map(|targets| targets[1].1.clone());
+        assert_eq!(tokens(&["one"]).unwrap(), "one");
+        assert_eq!(tokens(&["one", "two"]).unwrap(), "two");
+        assert!(tokens(&["one", "two", "three"]).unwrap_err().to_string().contains("2 addresses and 3 tokens"));
     }
 
     #[test]

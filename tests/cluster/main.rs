@@ -6,3 +6,8 @@ mod broker;
 #[path = "../broker_support/mod.rs"]
 mod broker_support;
 mod harness;
+mod network;
+mod nodes;
+#[path = "../promises/support.rs"]
+#[allow(dead_code)]
+mod support;

@@ -10,17 +10,22 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 
 /// Longer than anything here takes; a test that meets it fails rather than hangs.
-const PATIENCE: Duration = Duration::from_secs(30);
+const PATIENCE: Duration = Duration::from_secs(120);
 
 /// The program, whatever the environment of the tests; rules come from where the test says, or are the
 /// shipped ones.
 pub fn zhenping() -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_zhenping"));
+    let mut command = Command::new(program());
     command.current_dir(std::env::temp_dir());
     for variable in ["RUST_LOG", "ZHENPING_MASTER_KEY", "ZHENPING_MASTER_KEY_FILE"] {
         command.env_remove(variable);
     }
     command
+}
+
+/// The program that is tested: this build's, or the one that `ZHENPING_PROGRAM` names.
+pub fn program() -> std::ffi::OsString {
+    std::env::var_os("ZHENPING_PROGRAM").unwrap_or_else(|| env!("CARGO_BIN_EXE_zhenping").into())
 }
 
 /// Runs the program to its end.
@@ -91,6 +96,23 @@ pub struct Server {
 impl Server {
     /// Starts it on a free port and waits until it listens. `role` is that of the token it is driven with.
     pub fn start(place: &Place, config: &str, role: &str) -> Self {
+        Self::start_with(place, config, role, &[])
+    }
+
+    /// As [`Server::start`], with environment variables.
+    pub fn start_with(place: &Place, config: &str, role: &str, variables: &[(&str, &str)]) -> Self {
+        Self::launch(zhenping(), "127.0.0.1:0", place, config, role, variables)
+    }
+
+    /// Starts it by a command that goes before its own arguments.
+    pub fn launch(
+        mut command: Command,
+        listen: &str,
+        place: &Place,
+        config: &str,
+        role: &str,
+        variables: &[(&str, &str)],
+    ) -> Self {
         let data = place.data();
         let tokens = run([
             "token".as_ref(),
@@ -105,8 +127,9 @@ impl Server {
         let log = place.path("serve.log");
         let output = File::options().create(true).append(true).open(&log).unwrap();
         let begins = output.metadata().unwrap().len() as usize;
-        let child = zhenping()
-            .args(["serve", "--listen", "127.0.0.1:0", "--data"])
+        let child = command
+            .envs(variables.iter().copied())
+            .args(["serve", "--listen", listen, "--data"])
             .arg(&data)
             .arg("--config")
             .arg(config)
