@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 
 use fluvio::metadata::customspu::CustomSpuSpec;
 use fluvio::metadata::partition::PartitionSpec;
-use fluvio::metadata::spu::{Endpoint, IngressPort, SpuSpec};
+use fluvio::metadata::spu::SpuSpec;
 use fluvio::{FluvioAdmin, FluvioClusterConfig};
 use tempfile::TempDir;
 use zhenping::broker::{Fluvio, FluvioOptions};
@@ -91,17 +91,13 @@ impl Cluster {
     }
 
     fn add_server(&mut self, program: &Path, controller: &str, admin: &FluvioAdmin, id: i32) {
-        let host = || "127.0.0.1".to_owned();
         let (public, private) = (port(), port());
-        let spec = CustomSpuSpec {
-            id,
-            public_endpoint: IngressPort::from_port_host(public, host()),
-            private_endpoint: Endpoint::from_port_host(private, host()),
-            rack: None,
-            public_endpoint_local: None,
-        };
+        let mut spec = SpuSpec::new_public_addr(id, public, "127.0.0.1".to_owned()).set_custom();
+        spec.private_endpoint.host = "127.0.0.1".to_owned();
+        spec.private_endpoint.port = private;
         let name = format!("custom-spu-{id}");
-        block_on(admin.create(name.clone(), false, spec)).expect("a server is registered");
+        block_on(admin.create(name.clone(), false, CustomSpuSpec::from(spec)))
+            .expect("a server is registered");
         let (public, private) = (format!("127.0.0.1:{public}"), format!("127.0.0.1:{private}"));
         let (id, data) = (id.to_string(), self.dir.path().join(&name).display().to_string());
         let arguments = [

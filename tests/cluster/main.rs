@@ -6,3 +6,4 @@ mod broker;
 #[path = "../broker_support/mod.rs"]
 mod broker_support;
 mod harness;
+mod measure;
