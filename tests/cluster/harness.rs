@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 
 use fluvio::metadata::customspu::CustomSpuSpec;
 use fluvio::metadata::partition::PartitionSpec;
-use fluvio::metadata::spu::{Endpoint, IngressPort, SpuSpec};
+use fluvio::metadata::spu::SpuSpec;
 use fluvio::{FluvioAdmin, FluvioClusterConfig};
 use tempfile::TempDir;
 use zhenping::broker::{Fluvio, FluvioOptions};
@@ -31,6 +31,8 @@ pub struct Cluster {
     servers: Vec<Server>,
     /// `host:port` of the controller.
     pub endpoint: String,
+    /// Where all of it listens.
+    host: String,
     // The processes end before their directory and before the next cluster.
     dir: TempDir,
     _turn: MutexGuard<'static, ()>,
@@ -49,15 +51,15 @@ fn run_on_path() -> Option<PathBuf> {
     std::env::split_paths(&path).map(|dir| dir.join("fluvio-run")).find(|program| program.is_file())
 }
 
-/// A port that is free now.
-fn port() -> u16 {
-    let listener = TcpListener::bind("127.0.0.1:0").expect("loopback has a free port");
+/// A port of a host of this machine that is free now.
+fn port(host: &str) -> u16 {
+    let listener = TcpListener::bind((host, 0)).expect("this machine has a free port");
     listener.local_addr().expect("it is bound").port()
 }
 
 /// An address where nothing listens.
 pub fn nowhere() -> String {
-    format!("127.0.0.1:{}", port())
+    format!("127.0.0.1:{}", port("127.0.0.1"))
 }
 
 fn block_on<T: 'static>(work: impl Future<Output = T>) -> T {
@@ -67,6 +69,11 @@ fn block_on<T: 'static>(work: impl Future<Output = T>) -> T {
 impl Cluster {
     /// Starts a controller and so many servers. `None` where there is no `fluvio-run`, which it says.
     pub fn start(servers: usize) -> Option<Self> {
+        Self::start_at("127.0.0.1".to_owned(), servers)
+    }
+
+    /// As [`Cluster::start`], at another address of this machine.
+    pub fn start_at(host: String, servers: usize) -> Option<Self> {
         let Some(program) = run_on_path() else {
             static SAID: Once = Once::new();
             // Past the capture of passing tests.
@@ -77,11 +84,11 @@ impl Cluster {
         };
         let turn = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
         let dir = TempDir::with_prefix("zhenping-cluster-").expect("a temporary directory");
-        let (public, private) = (format!("127.0.0.1:{}", port()), format!("127.0.0.1:{}", port()));
+        let (public, private) = (format!("{host}:{}", port(&host)), format!("{host}:{}", port(&host)));
         let metadata = dir.path().join("metadata").display().to_string();
         let arguments = ["sc", "--local", &metadata, "--bind-public", &public, "--bind-private", &private];
         let controller = Server::start(&program, "sc", dir.path(), &arguments);
-        let mut cluster = Self { controller, servers: Vec::new(), endpoint: public, dir, _turn: turn };
+        let mut cluster = Self { controller, servers: Vec::new(), endpoint: public, host, dir, _turn: turn };
         let admin = cluster.admin();
         for id in (SPU_FIRST..).take(servers) {
             cluster.add_server(&program, &private, &admin, id);
@@ -91,18 +98,15 @@ impl Cluster {
     }
 
     fn add_server(&mut self, program: &Path, controller: &str, admin: &FluvioAdmin, id: i32) {
-        let host = || "127.0.0.1".to_owned();
-        let (public, private) = (port(), port());
-        let spec = CustomSpuSpec {
-            id,
-            public_endpoint: IngressPort::from_port_host(public, host()),
-            private_endpoint: Endpoint::from_port_host(private, host()),
-            rack: None,
-            public_endpoint_local: None,
-        };
+        let host = self.host.clone();
+        let (public, private) = (port(&host), port(&host));
+        let mut spec = SpuSpec::new_public_addr(id, public, host.clone()).set_custom();
+        spec.private_endpoint.host.clone_from(&host);
+        spec.private_endpoint.port = private;
         let name = format!("custom-spu-{id}");
-        block_on(admin.create(name.clone(), false, spec)).expect("a server is registered");
-        let (public, private) = (format!("127.0.0.1:{public}"), format!("127.0.0.1:{private}"));
+        block_on(admin.create(name.clone(), false, CustomSpuSpec::from(spec)))
+            .expect("a server is registered");
+        let (public, private) = (format!("{host}:{public}"), format!("{host}:{private}"));
         let (id, data) = (id.to_string(), self.dir.path().join(&name).display().to_string());
         let arguments = [
             "spu",

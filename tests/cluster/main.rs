@@ -6,6 +6,7 @@ mod broker;
 #[path = "../broker_support/mod.rs"]
 mod broker_support;
 mod harness;
+mod measure;
 mod network;
 mod nodes;
 #[path = "../promises/support.rs"]

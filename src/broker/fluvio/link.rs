@@ -1,15 +1,17 @@
 //! One connection to one server: requests with a time limit, without a task behind them.
 
 use std::fmt;
-use std::future::Future;
+use std::future::{Future, poll_fn};
 use std::io::Cursor;
+use std::os::fd::RawFd;
+use std::pin::pin;
 use std::time::{Duration, Instant};
 
 use ::fluvio::dataplane::Decoder;
 use ::fluvio::dataplane::api::{Request, RequestMessage};
 use bytes::BytesMut;
 use fluvio_socket::{ClientConfig, FluvioSocket, Versions};
-use tokio_stream::StreamExt;
+use tokio_stream::Stream;
 
 /// Name of this program in the servers' logs.
 const CLIENT: &str = "zhenping";
@@ -63,6 +65,21 @@ impl Frame {
     }
 }
 
+/// Switches an option of a TCP connection on. It saves time alone, so that a refusal does not matter.
+fn switch_on(socket: RawFd, option: libc::c_int) {
+    let on: libc::c_int = 1;
+    // SAFETY: the option's value is an int, which lives until the call returns.
+    unsafe {
+        libc::setsockopt(
+            socket,
+            libc::IPPROTO_TCP,
+            option,
+            (&raw const on).cast(),
+            size_of_val(&on) as libc::socklen_t,
+        );
+    }
+}
+
 /// A connection. After an error it is dropped, since an answer to an earlier request may still come.
 pub(super) struct Link {
     socket: FluvioSocket,
@@ -79,6 +96,8 @@ impl Link {
             .ok_or_else(|| LinkError::Lost(format!("{address} did not answer within {limit:?}")))?
             .map_err(|error| LinkError::Lost(format!("{address}: {error}")))?;
         let (socket, _, versions) = connected.split();
+        // The end of a request is sent at once, and does not wait until the rest is acknowledged.
+        switch_on(socket.id(), libc::TCP_NODELAY);
         Ok(Self { socket, versions, last_id: 0 })
     }
 
@@ -114,8 +133,19 @@ impl Link {
     /// The next frame; `None` when none came until the deadline.
     pub(super) async fn frame(&mut self, deadline: Instant) -> Result<Option<Frame>, LinkError> {
         let left = deadline.saturating_duration_since(Instant::now());
-        let frames = self.socket.get_mut_stream().get_mut_tcp_stream();
-        let Some(next) = within(left, frames.next()).await else { return Ok(None) };
+        let socket = self.socket.id();
+        let mut frames = pin!(self.socket.get_mut_stream().get_mut_tcp_stream());
+        let next = poll_fn(|context| {
+            let next = frames.as_mut().poll_next(context);
+            // Servers send an answer in parts, each after the one before is acknowledged. The system takes
+            // 40 ms to acknowledge a short part, unless it is asked each time.
+            #[cfg(target_os = "linux")]
+            if next.is_pending() {
+                switch_on(socket, libc::TCP_QUICKACK);
+            }
+            next
+        });
+        let Some(next) = within(left, next).await else { return Ok(None) };
         let bytes = next
             .ok_or_else(|| LinkError::Lost("the server closed the connection".to_owned()))?
             .map_err(|error| LinkError::Lost(error.to_string()))?;
