@@ -181,6 +181,9 @@ impl Backend for Service {
             return Err("the log is lost; the error is in the service's log".to_owned());
         }
         match self.cluster() {
+            Some(cluster) if cluster.diverged => {
+                Err("another node has another log; the error is in the service's log".to_owned())
+            }
             Some(cluster) if cluster.cut_off => {
                 Err("the cluster's log cannot be reached; it is tried again and again".to_owned())
             }

@@ -33,6 +33,8 @@ pub struct ClusterMetrics {
     pub lag: IntGauge,
     /// Nodes that work, and such as are taken for lost.
     pub nodes: [IntGauge; 2],
+    /// 1 once another node had another chain at the same place.
+    pub diverged: IntGauge,
     /// Lines of the intake topic that got no verdict.
     pub dead_letters: IntCounter,
 }
@@ -89,6 +91,10 @@ impl ClusterMetrics {
                 "Messages of the shared log that are not folded here yet.",
             )?,
             nodes: ["works", "lost"].map(|state| nodes.with_label_values(&[state])),
+            diverged: make.int_gauge(
+                "zhenping_cluster_diverged",
+                "1 once another node had another chain at the same place of the log.",
+            )?,
             dead_letters: make.counter(
                 "zhenping_cluster_dead_letters_total",
                 "Lines of the intake topic that got no verdict from this node.",

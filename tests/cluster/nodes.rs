@@ -92,10 +92,17 @@ fn drive(nodes: &[RwLock<Option<Server>>], lines: &[String], done: &AtomicUsize)
                 while let Some(batch) = batches.get(next.fetch_add(1, Ordering::Relaxed)) {
                     let mut left: Vec<&String> = batch.iter().collect();
                     while !left.is_empty() {
-                        let address = nodes[turn % nodes.len()].read().unwrap().as_ref().map(|s| (s.address, s.token.clone()));
+                        let address = nodes[turn % nodes.len()]
+                            .read()
+                            .unwrap()
+                            .as_ref()
+                            .map(|s| (s.address, s.token.clone()));
                         let body: String = left.iter().flat_map(|line| [line.as_str(), "\n"]).collect();
                         let answer = address.and_then(|(address, token)| {
-                            Connection::open(address, &token).ok()?.call("POST", "/v1/ratings/batch", body.as_bytes()).ok()
+                            Connection::open(address, &token)
+                                .ok()?
+                                .call("POST", "/v1/ratings/batch", body.as_bytes())
+                                .ok()
                         });
                         let Some(answer) = answer.filter(|answer| answer.status == 200) else {
                             turn += 1;
@@ -105,12 +112,17 @@ fn drive(nodes: &[RwLock<Option<Server>>], lines: &[String], done: &AtomicUsize)
                         let mut answered = answered.lock().unwrap();
                         for verdict in answer.text().lines() {
                             let verdict: Value = serde_json::from_str(verdict).unwrap();
-                            let (Some(id), Some(sequence)) = (verdict["rating_id"].as_str(), verdict["sequence"].as_u64()) else {
+                            let (Some(id), Some(sequence)) =
+                                (verdict["rating_id"].as_str(), verdict["sequence"].as_u64())
+                            else {
                                 continue;
                             };
                             let decision = verdict["decision"].as_str().unwrap().to_owned();
                             let before = answered.insert(id.to_owned(), (sequence, decision.clone()));
-                            assert!(before.is_none_or(|before| before == (sequence, decision)), "two verdicts for {id}");
+                            assert!(
+                                before.is_none_or(|before| before == (sequence, decision)),
+                                "two verdicts for {id}"
+                            );
                         }
                         let before = left.len();
                         left.retain(|line| !answered.contains_key(&id_of(line)));
@@ -131,11 +143,12 @@ fn assert_all_there(data: &std::path::Path, answered: &Answered) {
     let mut seen = std::collections::HashSet::new();
     for entry in log.read_from(0).unwrap() {
         let (sequence, entry) = entry.unwrap();
-        let zhenping::log::entry::Entry::Rating(rating) = entry else { continue };
-        let id = rating.observation.rating_id.to_string();
+        // Simulated ratings are old: what is personal in them may be erased already.
+        let Some(rating) = entry.rating() else { continue };
+        let id = rating.rating_id.to_string();
         assert!(seen.insert(id.clone()), "{id} is there twice");
         if let Some((place, decision)) = answered.get(&id) {
-            assert_eq!((*place, decision.as_str()), (sequence, rating.outcome.decision.name()), "{id}");
+            assert_eq!((*place, decision.as_str()), (sequence, rating.decision.name()), "{id}");
             found += 1;
         }
     }
@@ -154,40 +167,41 @@ fn kills_of_nodes_and_of_a_server_lose_no_answered_verdict_and_double_none() {
     let every = Duration::from_secs(setting("CLUSTER_KILL_SECONDS", 3) as u64);
     let lines = lines(total);
     let total = lines.len();
-    let running: Vec<RwLock<Option<Server>>> = (0..3).map(|node| RwLock::new(Some(nodes.start(node)))).collect();
+    let running: Vec<RwLock<Option<Server>>> =
+        (0..3).map(|node| RwLock::new(Some(nodes.start(node)))).collect();
     let (done, over) = (AtomicUsize::new(0), AtomicBool::new(false));
     let began = Instant::now();
     let (answered, kills) = std::thread::scope(|scope| {
-        let killing = scope.spawn(|| {
-            let (mut kills, mut server_killed) = (0, false);
-            while !over.load(Ordering::Relaxed) {
-                let until = Instant::now() + every;
-                while Instant::now() < until && !over.load(Ordering::Relaxed) {
-                    std::thread::sleep(Duration::from_millis(20));
-                    if !server_killed && done.load(Ordering::Relaxed) > total / 3 {
-                        // Both copies are needed: until it is back nothing is answered.
-                        server_killed = true;
-                        let leader = cluster.leader("city-log");
-                        cluster.kill(leader);
-                        std::thread::sleep(Duration::from_secs(2));
-                        cluster.restart(leader);
-                    }
-                }
-                if over.load(Ordering::Relaxed) {
-                    break;
-                }
-                let node = kills % 3;
-                // Dropping it kills it.
-                drop(running[node].write().unwrap().take());
-                *running[node].write().unwrap() = Some(nodes.start(node));
-                kills += 1;
-            }
-            assert!(server_killed, "a server was ended in the middle");
-            kills
+        let driving = scope.spawn(|| {
+            let answered = drive(&running, &lines, &done);
+            over.store(true, Ordering::Relaxed);
+            answered
         });
-        let answered = drive(&running, &lines, &done);
-        over.store(true, Ordering::Relaxed);
-        (answered, killing.join().unwrap())
+        let (mut kills, mut server_killed) = (0, false);
+        while !over.load(Ordering::Relaxed) {
+            let until = Instant::now() + every;
+            while Instant::now() < until && !over.load(Ordering::Relaxed) {
+                std::thread::sleep(Duration::from_millis(20));
+                if !server_killed && done.load(Ordering::Relaxed) > total / 3 {
+                    // Both copies are needed: until it is back nothing is answered.
+                    server_killed = true;
+                    let leader = cluster.leader("city-log");
+                    cluster.kill(leader);
+                    std::thread::sleep(Duration::from_secs(2));
+                    cluster.restart(leader);
+                }
+            }
+            if over.load(Ordering::Relaxed) {
+                break;
+            }
+            let node = kills % 3;
+            // Dropping it kills it.
+            drop(running[node].write().unwrap().take());
+            *running[node].write().unwrap() = Some(nodes.start(node));
+            kills += 1;
+        }
+        assert!(server_killed, "a server was ended in the middle");
+        (driving.join().unwrap(), kills)
     });
     let seconds = began.elapsed().as_secs_f64();
     println!("{total} ratings, {kills} kills of nodes, one of a server: {seconds:.1} s");
@@ -195,7 +209,8 @@ fn kills_of_nodes_and_of_a_server_lose_no_answered_verdict_and_double_none() {
     assert_eq!(answered.len(), total);
     let head = |server: &Server| server.get("/v1/cluster").json();
     wait_for("all nodes to have read everything", || {
-        let seen: Vec<Value> = running.iter().map(|server| head(server.read().unwrap().as_ref().unwrap())).collect();
+        let seen: Vec<Value> =
+            running.iter().map(|server| head(server.read().unwrap().as_ref().unwrap())).collect();
         let of = |seen: &Value| -> Option<Vec<(u64, String)>> {
             let nodes = seen["nodes"].as_array()?.iter().filter(|node| node["state"] == "ready");
             nodes.map(|node| Some((node["sequence"].as_u64()?, node["chain"].as_str()?.to_owned()))).collect()
@@ -228,7 +243,8 @@ fn three_nodes_decide_as_one_does_but_for_what_they_had_not_seen() {
         decisions(&in_order(&running, &lines))
     };
     let nodes = Nodes::new(&cluster, &["a", "b", "c"]);
-    let running: Vec<RwLock<Option<Server>>> = (0..3).map(|node| RwLock::new(Some(nodes.start(node)))).collect();
+    let running: Vec<RwLock<Option<Server>>> =
+        (0..3).map(|node| RwLock::new(Some(nodes.start(node)))).collect();
     let together = decisions(&in_order(&running, &lines));
     let differ = alone.iter().filter(|(id, decision)| together.get(*id) != Some(*decision)).count();
     let share = differ as f64 / alone.len() as f64;
@@ -252,7 +268,10 @@ fn in_order(nodes: &[RwLock<Option<Server>>], lines: &[String]) -> Answered {
         for verdict in answer.text().lines() {
             let verdict: Value = serde_json::from_str(verdict).unwrap();
             let id = verdict["rating_id"].as_str().unwrap().to_owned();
-            answered.insert(id, (verdict["sequence"].as_u64().unwrap(), verdict["decision"].as_str().unwrap().to_owned()));
+            answered.insert(
+                id,
+                (verdict["sequence"].as_u64().unwrap(), verdict["decision"].as_str().unwrap().to_owned()),
+            );
         }
     }
     answered
@@ -264,7 +283,8 @@ fn without_a_cluster_a_node_says_what_to_do() {
         return;
     }
     let place = Place::new();
-    let config = place.write("zhenping.toml", format!("cluster.endpoint = \"{}\"\n", crate::harness::nowhere()));
+    let config =
+        place.write("zhenping.toml", format!("cluster.endpoint = \"{}\"\n", crate::harness::nowhere()));
     let output = crate::support::zhenping()
         .args(["serve", "--listen", "127.0.0.1:0", "--data"])
         .arg(place.data())
@@ -274,7 +294,7 @@ fn without_a_cluster_a_node_says_what_to_do() {
         .unwrap();
     assert!(!output.status.success());
     let said = String::from_utf8_lossy(&output.stderr);
-    assert!(said.contains("127.0.0.1:") && said.contains("cannot"), "{said}");
+    assert!(said.contains("127.0.0.1:") && said.contains("start the cluster"), "{said}");
 }
 
 #[test]
@@ -302,7 +322,8 @@ fn a_node_that_was_cut_off_answers_nothing_meanwhile_and_has_everything_afterwar
         let nodes = seen["nodes"].as_array()?;
         let of = |name: &str| nodes.iter().find(|node| node["node"] == name).cloned();
         let (one, two) = (of("a")?, of("b")?);
-        (two["state"] == "ready" && one["sequence"] == two["sequence"] && one["chain"] == two["chain"]).then_some(())
+        (two["state"] == "ready" && one["sequence"] == two["sequence"] && one["chain"] == two["chain"])
+            .then_some(())
     });
     assert_eq!((verdict(&b, "four"), verdict(&a, "four")), (200, 200));
     a.stop();

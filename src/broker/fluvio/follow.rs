@@ -274,7 +274,14 @@ impl Stream {
         }
         let mut messages = Vec::new();
         for batch in whole {
-            read_batch(batch, partition.high_watermark, *next + messages.len() as u64, &mut messages)?;
+            let at = *next + messages.len() as u64;
+            match read_batch(batch, partition.high_watermark, at, &mut messages) {
+                Ok(()) => {}
+                // Where the answer was cut off behind a batch's header, the batch seems whole and has no
+                // messages. If it is broken indeed, it is the next answer's first.
+                Err(_) if !messages.is_empty() => break,
+                Err(broken) => return Err(broken),
+            }
         }
         let after = *next + messages.len() as u64;
         let update = OffsetUpdate { offset: after as i64, session_id: answer.stream_id };

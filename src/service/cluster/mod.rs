@@ -4,7 +4,7 @@ mod presence;
 mod stream;
 mod verdicts;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc;
@@ -18,6 +18,7 @@ use crate::broker::{Broker, Partition};
 use crate::cluster::{
     ClusterError, ClusterOptions, Comments, CommentsFollower, Fate, Identity, Position, Reader, Sender,
 };
+use crate::log::Head;
 use crate::metrics::ClusterMetrics;
 use crate::pseudonym::Keyring;
 
@@ -25,6 +26,9 @@ pub use presence::Presence;
 use presence::Speaker;
 use stream::{Progress, Stream, Streaming};
 use verdicts::VerdictWriter;
+
+/// Heads of the own log that are remembered: what others say is a second old at most.
+const HEADS_KEPT: usize = 16_384;
 
 /// What is seen of the cluster from one of its nodes.
 pub struct ClusterWatch {
@@ -47,6 +51,10 @@ pub struct ClusterWatch {
     offset: AtomicU64,
     /// How far the partitions of the intake topic are scored, as the log says.
     scored: Mutex<BTreeMap<u32, u64>>,
+    /// The latest heads of this node's log, to be compared with what others say of theirs.
+    heads: Mutex<VecDeque<Head>>,
+    /// Another node had another chain at the same place.
+    diverged: AtomicBool,
     /// How far they are scored beyond that by this node.
     pub(super) progress: Progress,
     metrics: OnceLock<ClusterMetrics>,
@@ -59,6 +67,8 @@ pub struct ClusterView {
     pub node: String,
     /// Whether the broker cannot be reached.
     pub cut_off: bool,
+    /// Whether another node had another chain at the same place, which must never be.
+    pub diverged: bool,
     /// Groups of this node that came back.
     pub groups: u64,
     /// Entries that this node decided and that stand.
@@ -87,6 +97,8 @@ impl ClusterWatch {
             staleness_ms: AtomicU64::new(0),
             offset: AtomicU64::new(0),
             scored: Mutex::default(),
+            heads: Mutex::default(),
+            diverged: AtomicBool::new(false),
             progress: Progress::default(),
             metrics: OnceLock::new(),
         }
@@ -98,6 +110,7 @@ impl ClusterWatch {
         ClusterView {
             node: self.node.clone(),
             cut_off: self.cut_off.load(Ordering::Relaxed),
+            diverged: self.diverged.load(Ordering::Relaxed),
             groups,
             own: self.own.load(Ordering::Relaxed),
             others: self.others.load(Ordering::Relaxed),
@@ -174,6 +187,29 @@ impl ClusterWatch {
             crate::metrics::set(&metrics.nodes[0], works as u64);
             crate::metrics::set(&metrics.nodes[1], lost as u64);
         }
+    }
+
+    /// The log has this head now.
+    pub(super) fn reached(&self, head: Head) {
+        let mut heads = lock(&self.heads);
+        if heads.len() == HEADS_KEPT {
+            heads.pop_front();
+        }
+        heads.push_back(head);
+    }
+
+    /// Compares what another node says of its log. Gives `false` where this one had another chain there.
+    fn agrees(&self, sequence: u64, chain: &str) -> bool {
+        let heads = lock(&self.heads);
+        let at = heads.binary_search_by_key(&sequence, |head| head.next_sequence);
+        let agrees = at.map_or(true, |at| heads[at].chain.to_string() == chain);
+        if !agrees {
+            self.diverged.store(true, Ordering::Relaxed);
+            if let Some(metrics) = self.metrics.get() {
+                crate::metrics::set(&metrics.diverged, 1);
+            }
+        }
+        agrees
     }
 
     /// Lines of the intake topic that got no verdict.

@@ -178,6 +178,15 @@ impl Work {
                 "another process has this node's name; give each its own (cluster.node)"
             );
         }
+        let agrees = self.shared.cluster.as_ref().is_none_or(|watch| {
+            own || watch.agrees(heartbeat.sequence, &heartbeat.chain)
+        });
+        if !agrees {
+            tracing::error!(
+                node = heartbeat.node, sequence = heartbeat.sequence,
+                "two nodes have two chains at one place of the log: stop both, and compare with `ledger verify` and `ledger head`"
+            );
+        }
         lock(&presence.members).hear(heartbeat, now);
     }
 

@@ -212,6 +212,12 @@ impl Committer {
         }
     }
 
+    fn note_head(&self) {
+        if let Some(shared_log) = &self.shared_log {
+            shared_log.watch.reached(self.shared.log.head());
+        }
+    }
+
     /// Settles this node's own group.
     fn settle_own(&mut self, header: &Header, group: &mut Group) -> Result<Vec<Entry>, ServiceError> {
         let Some(shared_log) = &mut self.shared_log else { return Ok(Vec::new()) };
@@ -254,6 +260,7 @@ impl Committer {
         let range = self.shared.log.append(&stand)?;
         debug_assert_eq!(range.start, first, "the log holds all that stands");
         let activations = activations(range.start, &kept);
+        self.note_head();
         let folded = self.shared.publish(range, kept, Whose::Own);
         self.bring_into_force(activations)?;
         let pending = std::mem::take(&mut group.pending);
@@ -298,6 +305,7 @@ impl Committer {
         let range = self.shared.log.append(&records)?;
         self.show_to_state(range.start, &entries)?;
         let activations = activations(range.start, &entries);
+        self.note_head();
         self.shared.publish(range, entries, Whose::Others);
         self.bring_into_force(activations)
     }
