@@ -1,5 +1,5 @@
 //! Three nodes on one machine: a controller, two servers, three `zhenping serve`, until Ctrl-C.
-//! `tests/three-nodes` builds and runs it.
+//! `tests/three-nodes` builds and runs it. `ZHENPING_PROGRAM` names another build of the program.
 
 #[allow(dead_code)]
 mod harness;
@@ -28,7 +28,10 @@ impl Drop for Running {
 
 fn main() -> Result<(), AnyError> {
     // Built into the folder above this example's.
-    let program = std::env::current_exe()?.with_file_name("../zhenping");
+    let program = match std::env::var_os("ZHENPING_PROGRAM") {
+        Some(program) => PathBuf::from(program),
+        None => std::env::current_exe()?.with_file_name("../zhenping"),
+    };
     let Some(cluster) = Cluster::start(2) else { return Ok(()) };
     let dir = tempfile::tempdir()?;
     println!("Fluvio: a controller at {} and two servers", cluster.endpoint);

@@ -356,7 +356,9 @@ fn while_the_broker_is_gone_nothing_is_answered_and_afterwards_everything_is() {
     }).collect();
     let early = answers.recv_timeout(Duration::from_millis(300));
     assert!(early.is_err(), "nothing is answered meanwhile: {early:?}");
+    wait_for("it to say so", || a.cluster().unwrap().cut_off.then_some(()));
     gone.store(false, Ordering::Relaxed);
+    wait_for("the broker", || (!a.cluster().unwrap().cut_off).then_some(()));
     for (i, answer) in answers.iter().take(8) {
         assert!(matches!(answer, Answer::Verdict(_)), "{i}: {answer:?}");
         assert!(!shed.contains(&i));

@@ -33,8 +33,10 @@ const HEADS_KEPT: usize = 16_384;
 /// What is seen of the cluster from one of its nodes.
 pub struct ClusterWatch {
     node: String,
-    /// The broker cannot be reached.
+    /// The log cannot be read.
     cut_off: AtomicBool,
+    /// What this node says of itself does not reach the broker.
+    unheard: AtomicBool,
     /// Groups of this node that came back.
     groups: AtomicU64,
     /// Entries that this node decided and that stand.
@@ -89,6 +91,7 @@ impl ClusterWatch {
         Self {
             node: node.to_owned(),
             cut_off: AtomicBool::new(false),
+            unheard: AtomicBool::new(false),
             groups: AtomicU64::new(0),
             own: AtomicU64::new(0),
             others: AtomicU64::new(0),
@@ -109,7 +112,7 @@ impl ClusterWatch {
         let groups = self.groups.load(Ordering::Relaxed);
         ClusterView {
             node: self.node.clone(),
-            cut_off: self.cut_off.load(Ordering::Relaxed),
+            cut_off: self.cut_off.load(Ordering::Relaxed) || self.unheard.load(Ordering::Relaxed),
             diverged: self.diverged.load(Ordering::Relaxed),
             groups,
             own: self.own.load(Ordering::Relaxed),
@@ -181,6 +184,14 @@ impl ClusterWatch {
         lag
     }
 
+    /// Whether what this node says of itself reaches the broker.
+    fn heard(&self, heard: bool) {
+        self.unheard.store(!heard, Ordering::Relaxed);
+        if let Some(metrics) = self.metrics.get() {
+            crate::metrics::set(&metrics.cut_off, u64::from(self.view().cut_off));
+        }
+    }
+
     /// Nodes that work, and such as are taken for lost.
     fn nodes(&self, works: usize, lost: usize) {
         if let Some(metrics) = self.metrics.get() {
@@ -223,7 +234,7 @@ impl ClusterWatch {
     pub(super) fn reading(&self, reader: &Reader, sender: &Sender) {
         self.cut_off.store(reader.is_cut_off(), Ordering::Relaxed);
         if let Some(metrics) = self.metrics.get() {
-            crate::metrics::set(&metrics.cut_off, u64::from(reader.is_cut_off()));
+            crate::metrics::set(&metrics.cut_off, u64::from(self.view().cut_off));
             crate::metrics::set(&metrics.reconnects, reader.failures());
             crate::metrics::set(&metrics.retries, sender.retries());
         }

@@ -140,6 +140,7 @@ impl Work {
         while !self.ended.load(Ordering::Relaxed) {
             if let Err(error) = self.speak_and_listen() {
                 tracing::debug!(%error, "the other nodes cannot be heard now");
+                self.tell(false);
                 std::thread::sleep(PATIENCE);
             }
         }
@@ -156,6 +157,7 @@ impl Work {
                 said = Some(Timer::now());
                 self.measure();
                 self.say(self.standing())?;
+                self.tell(true);
             }
             for message in follow.next(PATIENCE)? {
                 match serde_json::from_slice::<Heartbeat>(&message.payload) {
@@ -194,6 +196,12 @@ impl Work {
     fn started_ms(&self) -> i64 {
         let since = i64::try_from(self.shared.started.elapsed().as_millis()).unwrap_or(i64::MAX);
         self.shared.clock.now().map_or(i64::MAX, |now| now.ms().saturating_sub(since).saturating_add(2_000))
+    }
+
+    fn tell(&self, heard: bool) {
+        if let Some(watch) = &self.shared.cluster {
+            watch.heard(heard);
+        }
     }
 
     fn standing(&self) -> Standing {
