@@ -168,10 +168,25 @@ impl Cluster {
         self.servers[server].run();
     }
 
-    /// Removes what a server that was ended has of a topic.
-    pub fn forget(&self, server: usize, topic: &str) {
+    /// Where a server keeps a topic's first partition.
+    fn kept(&self, server: usize, topic: &str) -> PathBuf {
         let id = SPU_FIRST + server as i32;
-        let dir = self.dir.path().join(format!("custom-spu-{id}/spu-logs-{id}/{topic}-0"));
+        self.dir.path().join(format!("custom-spu-{id}/spu-logs-{id}/{topic}-0"))
+    }
+
+    /// The bytes that a server keeps of a topic's first partition.
+    pub fn copy(&self, server: usize, topic: &str) -> Vec<u8> {
+        let dir = fs::read_dir(self.kept(server, topic)).expect("the server keeps it");
+        let files = dir.map(|file| file.expect("a file").path());
+        let mut segments: Vec<_> =
+            files.filter(|file| file.extension().is_some_and(|extension| extension == "log")).collect();
+        segments.sort();
+        segments.iter().flat_map(|segment| fs::read(segment).expect("a segment")).collect()
+    }
+
+    /// Removes what a server that was ended has of a topic's first partition.
+    pub fn forget(&self, server: usize, topic: &str) {
+        let dir = self.kept(server, topic);
         fs::remove_dir_all(&dir).unwrap_or_else(|error| panic!("{}: {error}", dir.display()));
     }
 
