@@ -273,6 +273,27 @@ fn a_cluster_that_is_not_there_is_named_within_the_time_limit() {
 }
 
 #[test]
+fn a_cluster_that_speaks_tls_alone_is_spoken_to_with_its_certificates() {
+    let Some(cluster) = Cluster::start_with_tls(2) else { return };
+    let broker = cluster.broker();
+    broker.ensure(&topic("sealed", 1, 2)).unwrap();
+    let partition = broker.partition("sealed", 0).unwrap();
+    let mut follow = partition.follow(0).unwrap();
+    partition.append(&numbered(0..100)).unwrap();
+    let came: Vec<_> = take(&mut *follow, 0, 100).into_iter().map(|message| message.payload).collect();
+    assert_eq!(came, numbered(0..100));
+    // In the clear, and for another domain, nothing is had of it.
+    let limit = Duration::from_secs(2);
+    let options = FluvioOptions { connect_limit: limit, ..cluster.options() };
+    let elsewhere = options.tls.clone().map(|tls| FluvioTls { domain: "elsewhere.test".to_owned(), ..tls });
+    for tls in [None, elsewhere] {
+        let broker = Fluvio::new(FluvioOptions { tls, ..options.clone() }).unwrap();
+        let error = broker.ensure(&topic("sealed", 1, 2)).unwrap_err();
+        assert!(error.is_passing() && error.to_string().contains(&cluster.endpoint), "{error}");
+    }
+}
+
+#[test]
 fn a_cluster_that_is_too_old_is_named() {
     // It greets as a controller does, says that it is version 0.0.0, and knows no requests.
     let controller = TcpListener::bind("127.0.0.1:0").unwrap();

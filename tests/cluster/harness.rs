@@ -10,12 +10,15 @@ use std::process::{Child, Command, Stdio};
 use std::sync::{Mutex, MutexGuard, Once, PoisonError};
 use std::time::{Duration, Instant};
 
+use fluvio::config::TlsPolicy;
 use fluvio::metadata::customspu::CustomSpuSpec;
 use fluvio::metadata::partition::PartitionSpec;
 use fluvio::metadata::spu::SpuSpec;
 use fluvio::{FluvioAdmin, FluvioClusterConfig};
 use tempfile::TempDir;
 use zhenping::broker::{Fluvio, FluvioOptions};
+
+use crate::certificates::Certificates;
 
 /// How long servers may take to start, or to notice something.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -31,6 +34,7 @@ pub struct Cluster {
     servers: Vec<Server>,
     /// `host:port` of the controller.
     pub endpoint: String,
+    tls: Option<Certificates>,
     // The processes end before their directory and before the next cluster.
     dir: TempDir,
     _turn: MutexGuard<'static, ()>,
@@ -44,20 +48,23 @@ struct Server {
     child: Option<Child>,
 }
 
-fn run_on_path() -> Option<PathBuf> {
+/// A program on PATH.
+fn on_path(name: &str) -> Option<PathBuf> {
     let path = std::env::var_os("PATH")?;
-    std::env::split_paths(&path).map(|dir| dir.join("fluvio-run")).find(|program| program.is_file())
+    std::env::split_paths(&path).map(|dir| dir.join(name)).find(|program| program.is_file())
 }
 
-/// A port that is free now.
-fn port() -> u16 {
-    let listener = TcpListener::bind("127.0.0.1:0").expect("loopback has a free port");
-    listener.local_addr().expect("it is bound").port()
+/// Says once why tests are left out, past the capture of passing tests.
+fn skipped(said: &Once, why: &str) {
+    said.call_once(|| {
+        let _ = writeln!(std::io::stderr().lock(), "SKIPPED {why} on PATH");
+    });
 }
 
 /// An address where nothing listens.
 pub fn nowhere() -> String {
-    format!("127.0.0.1:{}", port())
+    let listener = TcpListener::bind("127.0.0.1:0").expect("loopback has a free port");
+    listener.local_addr().expect("it is bound").to_string()
 }
 
 fn block_on<T: 'static>(work: impl Future<Output = T>) -> T {
@@ -67,21 +74,32 @@ fn block_on<T: 'static>(work: impl Future<Output = T>) -> T {
 impl Cluster {
     /// Starts a controller and so many servers. `None` where there is no `fluvio-run`, which it says.
     pub fn start(servers: usize) -> Option<Self> {
-        let Some(program) = run_on_path() else {
-            static SAID: Once = Once::new();
-            // Past the capture of passing tests.
-            SAID.call_once(|| {
-                let _ = writeln!(std::io::stderr().lock(), "SKIPPED cluster tests: no fluvio-run on PATH");
-            });
+        Self::start_with(servers, false)
+    }
+
+    /// As [`Cluster::start`], but clients are let in with TLS alone.
+    pub fn start_with_tls(servers: usize) -> Option<Self> {
+        Self::start_with(servers, true)
+    }
+
+    fn start_with(servers: usize, tls: bool) -> Option<Self> {
+        static SAID: [Once; 2] = [Once::new(), Once::new()];
+        let Some(program) = on_path("fluvio-run") else {
+            skipped(&SAID[0], "cluster tests: no fluvio-run");
             return None;
         };
+        if tls && on_path("openssl").is_none() {
+            skipped(&SAID[1], "cluster tests with TLS: no openssl");
+            return None;
+        }
         let turn = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
         let dir = TempDir::with_prefix("zhenping-cluster-").expect("a temporary directory");
-        let (public, private) = (format!("127.0.0.1:{}", port()), format!("127.0.0.1:{}", port()));
+        let tls = tls.then(|| Certificates::make(dir.path()));
+        let (public, private) = (nowhere(), nowhere());
         let metadata = dir.path().join("metadata").display().to_string();
         let arguments = ["sc", "--local", &metadata, "--bind-public", &public, "--bind-private", &private];
-        let controller = Server::start(&program, "sc", dir.path(), &arguments);
-        let mut cluster = Self { controller, servers: Vec::new(), endpoint: public, dir, _turn: turn };
+        let controller = Server::start(&program, "sc", dir.path(), &arguments, tls.as_ref());
+        let mut cluster = Self { controller, servers: Vec::new(), endpoint: public, tls, dir, _turn: turn };
         let admin = cluster.admin();
         for id in (SPU_FIRST..).take(servers) {
             cluster.add_server(&program, &private, &admin, id);
@@ -91,14 +109,14 @@ impl Cluster {
     }
 
     fn add_server(&mut self, program: &Path, controller: &str, admin: &FluvioAdmin, id: i32) {
-        let (public, private) = (port(), port());
-        let mut spec = SpuSpec::new_public_addr(id, public, "127.0.0.1".to_owned()).set_custom();
+        let (public, private) = (nowhere(), nowhere());
+        let port = |address: &str| address.rsplit_once(':').expect("it has one").1.parse().expect("a number");
+        let mut spec = SpuSpec::new_public_addr(id, port(&public), "127.0.0.1".to_owned()).set_custom();
         spec.private_endpoint.host = "127.0.0.1".to_owned();
-        spec.private_endpoint.port = private;
+        spec.private_endpoint.port = port(&private);
         let name = format!("custom-spu-{id}");
         block_on(admin.create(name.clone(), false, CustomSpuSpec::from(spec)))
             .expect("a server is registered");
-        let (public, private) = (format!("127.0.0.1:{public}"), format!("127.0.0.1:{private}"));
         let (id, data) = (id.to_string(), self.dir.path().join(&name).display().to_string());
         let arguments = [
             "spu",
@@ -113,12 +131,14 @@ impl Cluster {
             "--log-base-dir",
             &data,
         ];
-        self.servers.push(Server::start(program, &name, self.dir.path(), &arguments));
+        self.servers.push(Server::start(program, &name, self.dir.path(), &arguments, self.tls.as_ref()));
     }
 
     /// A connection to the controller, once it answers.
     pub fn admin(&self) -> FluvioAdmin {
-        let (config, until) = (FluvioClusterConfig::new(&self.endpoint), Instant::now() + PATIENCE);
+        let tls = self.tls.as_ref().map_or(TlsPolicy::Disabled, |tls| tls.paths().into());
+        let config = FluvioClusterConfig::new(&self.endpoint).with_tls(tls);
+        let until = Instant::now() + PATIENCE;
         loop {
             match block_on(FluvioAdmin::connect_with_config(&config)) {
                 Ok(admin) => return admin,
@@ -150,7 +170,10 @@ impl Cluster {
 
     /// Options that reach it.
     pub fn options(&self) -> FluvioOptions {
-        FluvioOptions::new(&self.endpoint)
+        FluvioOptions {
+            tls: self.tls.as_ref().map(Certificates::options),
+            ..FluvioOptions::new(&self.endpoint)
+        }
     }
 
     /// A broker on it, with the usual limits.
@@ -214,12 +237,11 @@ impl Drop for Cluster {
 }
 
 impl Server {
-    fn start(program: &Path, name: &str, dir: &Path, arguments: &[&str]) -> Self {
-        let arguments = [program.to_str().expect("a plain path")]
-            .iter()
-            .chain(arguments)
-            .map(|&a| a.to_owned())
-            .collect();
+    fn start(program: &Path, name: &str, dir: &Path, arguments: &[&str], tls: Option<&Certificates>) -> Self {
+        let program = [program.to_str().expect("a plain path")];
+        let arguments = program.iter().chain(arguments).map(|&argument| argument.to_owned());
+        let arguments =
+            arguments.chain(tls.map(|tls| tls.arguments(&nowhere())).unwrap_or_default()).collect();
         let mut server = Self { name: name.to_owned(), arguments, dir: dir.to_owned(), child: None };
         server.run();
         server

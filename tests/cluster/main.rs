@@ -5,5 +5,6 @@
 mod broker;
 #[path = "../broker_support/mod.rs"]
 mod broker_support;
+mod certificates;
 mod harness;
 mod measure;
