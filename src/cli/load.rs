@@ -418,7 +418,9 @@ mod tests {
         let tokens = |tokens: &[&str]| targets(&addresses, &text(tokens)).map(|targets| targets[1].1.clone());
         assert_eq!(tokens(&["one"]).unwrap(), "one");
         assert_eq!(tokens(&["one", "two"]).unwrap(), "two");
-        assert!(tokens(&["one", "two", "three"]).unwrap_err().to_string().contains("2 addresses and 3 tokens"));
+        assert!(
+            tokens(&["one", "two", "three"]).unwrap_err().to_string().contains("2 addresses and 3 tokens")
+        );
     }
 
     #[test]

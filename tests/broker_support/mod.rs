@@ -6,8 +6,8 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use zhenping::broker::{Broker, BrokerError, Follow, MESSAGE_BYTES_MAX, Message, Partition, TopicSpec};
 
-/// How long a test waits for what has to come.
-pub const PATIENCE: Duration = Duration::from_secs(60);
+/// How long a test waits for what has to come. Fluvio's servers look at each other's copies once a minute.
+pub const PATIENCE: Duration = Duration::from_secs(180);
 
 /// A topic that is kept for ever.
 pub fn topic(name: &str, partitions: u32, replication: u32) -> TopicSpec {

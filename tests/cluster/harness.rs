@@ -10,12 +10,15 @@ use std::process::{Child, Command, Stdio};
 use std::sync::{Mutex, MutexGuard, Once, PoisonError};
 use std::time::{Duration, Instant};
 
+use fluvio::config::TlsPolicy;
 use fluvio::metadata::customspu::CustomSpuSpec;
 use fluvio::metadata::partition::PartitionSpec;
 use fluvio::metadata::spu::SpuSpec;
 use fluvio::{FluvioAdmin, FluvioClusterConfig};
 use tempfile::TempDir;
 use zhenping::broker::{Fluvio, FluvioOptions};
+
+use crate::certificates::Certificates;
 
 /// How long servers may take to start, or to notice something.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -33,6 +36,7 @@ pub struct Cluster {
     pub endpoint: String,
     /// Where all of it listens.
     host: String,
+    tls: Option<Certificates>,
     // The processes end before their directory and before the next cluster.
     dir: TempDir,
     _turn: MutexGuard<'static, ()>,
@@ -46,20 +50,28 @@ struct Server {
     child: Option<Child>,
 }
 
-fn run_on_path() -> Option<PathBuf> {
+/// A program on PATH.
+fn on_path(name: &str) -> Option<PathBuf> {
     let path = std::env::var_os("PATH")?;
-    std::env::split_paths(&path).map(|dir| dir.join("fluvio-run")).find(|program| program.is_file())
+    std::env::split_paths(&path).map(|dir| dir.join(name)).find(|program| program.is_file())
 }
 
-/// A port of a host of this machine that is free now.
-fn port(host: &str) -> u16 {
+/// An address of a host of this machine where nothing listens now.
+fn free(host: &str) -> String {
     let listener = TcpListener::bind((host, 0)).expect("this machine has a free port");
-    listener.local_addr().expect("it is bound").port()
+    listener.local_addr().expect("it is bound").to_string()
+}
+
+/// Says once why tests are left out, past the capture of passing tests.
+fn skipped(said: &Once, why: &str) {
+    said.call_once(|| {
+        let _ = writeln!(std::io::stderr().lock(), "SKIPPED {why} on PATH");
+    });
 }
 
 /// An address where nothing listens.
 pub fn nowhere() -> String {
-    format!("127.0.0.1:{}", port("127.0.0.1"))
+    free("127.0.0.1")
 }
 
 fn block_on<T: 'static>(work: impl Future<Output = T>) -> T {
@@ -69,26 +81,38 @@ fn block_on<T: 'static>(work: impl Future<Output = T>) -> T {
 impl Cluster {
     /// Starts a controller and so many servers. `None` where there is no `fluvio-run`, which it says.
     pub fn start(servers: usize) -> Option<Self> {
-        Self::start_at("127.0.0.1".to_owned(), servers)
+        Self::start_with("127.0.0.1", servers, false)
     }
 
     /// As [`Cluster::start`], at another address of this machine.
-    pub fn start_at(host: String, servers: usize) -> Option<Self> {
-        let Some(program) = run_on_path() else {
-            static SAID: Once = Once::new();
-            // Past the capture of passing tests.
-            SAID.call_once(|| {
-                let _ = writeln!(std::io::stderr().lock(), "SKIPPED cluster tests: no fluvio-run on PATH");
-            });
+    pub fn start_at(host: &str, servers: usize) -> Option<Self> {
+        Self::start_with(host, servers, false)
+    }
+
+    /// As [`Cluster::start`], but clients are let in with TLS alone.
+    pub fn start_with_tls(servers: usize) -> Option<Self> {
+        Self::start_with("127.0.0.1", servers, true)
+    }
+
+    fn start_with(host: &str, servers: usize, tls: bool) -> Option<Self> {
+        static SAID: [Once; 2] = [Once::new(), Once::new()];
+        let Some(program) = on_path("fluvio-run") else {
+            skipped(&SAID[0], "cluster tests: no fluvio-run");
             return None;
         };
+        if tls && on_path("openssl").is_none() {
+            skipped(&SAID[1], "cluster tests with TLS: no openssl");
+            return None;
+        }
         let turn = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
         let dir = TempDir::with_prefix("zhenping-cluster-").expect("a temporary directory");
-        let (public, private) = (format!("{host}:{}", port(&host)), format!("{host}:{}", port(&host)));
+        let tls = tls.then(|| Certificates::make(dir.path()));
+        let (public, private) = (free(host), free(host));
         let metadata = dir.path().join("metadata").display().to_string();
         let arguments = ["sc", "--local", &metadata, "--bind-public", &public, "--bind-private", &private];
-        let controller = Server::start(&program, "sc", dir.path(), &arguments);
-        let mut cluster = Self { controller, servers: Vec::new(), endpoint: public, host, dir, _turn: turn };
+        let controller = Server::start(&program, "sc", dir.path(), &arguments, tls.as_ref());
+        let (endpoint, host) = (public, host.to_owned());
+        let mut cluster = Self { controller, servers: Vec::new(), endpoint, host, tls, dir, _turn: turn };
         let admin = cluster.admin();
         for id in (SPU_FIRST..).take(servers) {
             cluster.add_server(&program, &private, &admin, id);
@@ -98,15 +122,14 @@ impl Cluster {
     }
 
     fn add_server(&mut self, program: &Path, controller: &str, admin: &FluvioAdmin, id: i32) {
-        let host = self.host.clone();
-        let (public, private) = (port(&host), port(&host));
-        let mut spec = SpuSpec::new_public_addr(id, public, host.clone()).set_custom();
-        spec.private_endpoint.host.clone_from(&host);
-        spec.private_endpoint.port = private;
+        let (public, private) = (free(&self.host), free(&self.host));
+        let port = |address: &str| address.rsplit_once(':').expect("it has one").1.parse().expect("a number");
+        let mut spec = SpuSpec::new_public_addr(id, port(&public), self.host.clone()).set_custom();
+        spec.private_endpoint.host.clone_from(&self.host);
+        spec.private_endpoint.port = port(&private);
         let name = format!("custom-spu-{id}");
         block_on(admin.create(name.clone(), false, CustomSpuSpec::from(spec)))
             .expect("a server is registered");
-        let (public, private) = (format!("{host}:{public}"), format!("{host}:{private}"));
         let (id, data) = (id.to_string(), self.dir.path().join(&name).display().to_string());
         let arguments = [
             "spu",
@@ -121,12 +144,14 @@ impl Cluster {
             "--log-base-dir",
             &data,
         ];
-        self.servers.push(Server::start(program, &name, self.dir.path(), &arguments));
+        self.servers.push(Server::start(program, &name, self.dir.path(), &arguments, self.tls.as_ref()));
     }
 
     /// A connection to the controller, once it answers.
     pub fn admin(&self) -> FluvioAdmin {
-        let (config, until) = (FluvioClusterConfig::new(&self.endpoint), Instant::now() + PATIENCE);
+        let tls = self.tls.as_ref().map_or(TlsPolicy::Disabled, |tls| tls.paths().into());
+        let config = FluvioClusterConfig::new(&self.endpoint).with_tls(tls);
+        let until = Instant::now() + PATIENCE;
         loop {
             match block_on(FluvioAdmin::connect_with_config(&config)) {
                 Ok(admin) => return admin,
@@ -158,7 +183,10 @@ impl Cluster {
 
     /// Options that reach it.
     pub fn options(&self) -> FluvioOptions {
-        FluvioOptions::new(&self.endpoint)
+        FluvioOptions {
+            tls: self.tls.as_ref().map(Certificates::options),
+            ..FluvioOptions::new(&self.endpoint)
+        }
     }
 
     /// A broker on it, with the usual limits.
@@ -176,10 +204,25 @@ impl Cluster {
         self.servers[server].run();
     }
 
-    /// Removes what a server that was ended has of a topic.
-    pub fn forget(&self, server: usize, topic: &str) {
+    /// Where a server keeps a topic's first partition.
+    fn kept(&self, server: usize, topic: &str) -> PathBuf {
         let id = SPU_FIRST + server as i32;
-        let dir = self.dir.path().join(format!("custom-spu-{id}/spu-logs-{id}/{topic}-0"));
+        self.dir.path().join(format!("custom-spu-{id}/spu-logs-{id}/{topic}-0"))
+    }
+
+    /// The bytes that a server keeps of a topic's first partition.
+    pub fn copy(&self, server: usize, topic: &str) -> Vec<u8> {
+        let dir = fs::read_dir(self.kept(server, topic)).expect("the server keeps it");
+        let files = dir.map(|file| file.expect("a file").path());
+        let mut segments: Vec<_> =
+            files.filter(|file| file.extension().is_some_and(|extension| extension == "log")).collect();
+        segments.sort();
+        segments.iter().flat_map(|segment| fs::read(segment).expect("a segment")).collect()
+    }
+
+    /// Removes what a server that was ended has of a topic's first partition.
+    pub fn forget(&self, server: usize, topic: &str) {
+        let dir = self.kept(server, topic);
         fs::remove_dir_all(&dir).unwrap_or_else(|error| panic!("{}: {error}", dir.display()));
     }
 
@@ -207,12 +250,11 @@ impl Drop for Cluster {
 }
 
 impl Server {
-    fn start(program: &Path, name: &str, dir: &Path, arguments: &[&str]) -> Self {
-        let arguments = [program.to_str().expect("a plain path")]
-            .iter()
-            .chain(arguments)
-            .map(|&a| a.to_owned())
-            .collect();
+    fn start(program: &Path, name: &str, dir: &Path, arguments: &[&str], tls: Option<&Certificates>) -> Self {
+        let program = [program.to_str().expect("a plain path")];
+        let arguments = program.iter().chain(arguments).map(|&argument| argument.to_owned());
+        let arguments =
+            arguments.chain(tls.map(|tls| tls.arguments(&nowhere())).unwrap_or_default()).collect();
         let mut server = Self { name: name.to_owned(), arguments, dir: dir.to_owned(), child: None };
         server.run();
         server

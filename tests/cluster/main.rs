@@ -5,6 +5,7 @@
 mod broker;
 #[path = "../broker_support/mod.rs"]
 mod broker_support;
+mod certificates;
 mod harness;
 mod measure;
 mod network;

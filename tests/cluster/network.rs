@@ -36,7 +36,10 @@ impl Network {
             && ip(&["-n", name, "link", "set", "lo", "up"]);
         if !made {
             use std::io::Write;
-            let _ = writeln!(std::io::stderr().lock(), "SKIPPED cut-off test: no network namespace can be made here");
+            let _ = writeln!(
+                std::io::stderr().lock(),
+                "SKIPPED cut-off test: no network namespace can be made here"
+            );
             return None;
         }
         Some(network)

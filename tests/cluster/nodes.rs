@@ -300,7 +300,7 @@ fn without_a_cluster_a_node_says_what_to_do() {
 #[test]
 fn a_node_that_was_cut_off_answers_nothing_meanwhile_and_has_everything_afterwards() {
     let Some(network) = crate::network::Network::make() else { return };
-    let Some(cluster) = Cluster::start_at(network.host(), 2) else { return };
+    let Some(cluster) = Cluster::start_at(&network.host(), 2) else { return };
     let nodes = Nodes::new(&cluster, &["a", "b"]);
     let a = nodes.start(0);
     let mut elsewhere = std::process::Command::new("ip");

@@ -46,15 +46,24 @@ fn main() -> Result<(), AnyError> {
         }
         tokens.push(token(&program, &data)?);
         let (node, address) = start(&program, &data, name, &cluster.endpoint)?;
-        println!("node {name}   http://{address}   desk http://{address}/desk/   operator token {}", tokens[tokens.len() - 1]);
+        println!(
+            "node {name}   http://{address}   desk http://{address}/desk/   operator token {}",
+            tokens[tokens.len() - 1]
+        );
         nodes.push(node);
         addresses.push(address);
     }
     let to: String = addresses.iter().map(|address| format!(" --to {address}")).collect();
     println!("\nload all three   {} load{to} --token {}", program.display(), tokens.join(","));
-    println!("the nodes        curl -s -H 'Authorization: Bearer {}' http://{}/v1/cluster", tokens[0], addresses[0]);
+    println!(
+        "the nodes        curl -s -H 'Authorization: Bearer {}' http://{}/v1/cluster",
+        tokens[0], addresses[0]
+    );
     println!("directories      {}", dir.path().display());
-    println!("kill -9 one of   {}", nodes.iter().map(|node| node.0.id().to_string()).collect::<Vec<_>>().join(" "));
+    println!(
+        "kill -9 one of   {}",
+        nodes.iter().map(|node| node.0.id().to_string()).collect::<Vec<_>>().join(" ")
+    );
     println!("Ctrl-C ends it.");
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(tokio::signal::ctrl_c())?;
@@ -62,7 +71,8 @@ fn main() -> Result<(), AnyError> {
 }
 
 fn token(program: &Path, data: &Path) -> Result<String, AnyError> {
-    let output = Command::new(program).args(["token", "create", "--role", "operator", "--data"]).arg(data).output()?;
+    let output =
+        Command::new(program).args(["token", "create", "--role", "operator", "--data"]).arg(data).output()?;
     let text = String::from_utf8(output.stdout)?;
     Ok(text.lines().last().ok_or("no token was made")?.to_owned())
 }
@@ -70,7 +80,8 @@ fn token(program: &Path, data: &Path) -> Result<String, AnyError> {
 /// Starts a node; gives its address.
 fn start(program: &Path, data: &Path, name: &str, endpoint: &str) -> Result<(Running, String), AnyError> {
     let config: PathBuf = data.with_extension("toml");
-    let text = format!("[cluster]\nendpoint = \"{endpoint}\"\nname = \"city\"\nnode = \"{name}\"\nintake = true\n");
+    let text =
+        format!("[cluster]\nendpoint = \"{endpoint}\"\nname = \"city\"\nnode = \"{name}\"\nintake = true\n");
     std::fs::write(&config, text)?;
     let log = std::fs::File::create(data.with_extension("log"))?;
     let mut command = Command::new(program);
@@ -79,7 +90,8 @@ fn start(program: &Path, data: &Path, name: &str, endpoint: &str) -> Result<(Run
     let (mut running, until) = (Running(child), Instant::now() + PATIENCE);
     while Instant::now() < until {
         let said = std::fs::read_to_string(data.with_extension("log"))?;
-        if let Some(address) = said.split_once("address  http://").and_then(|(_, rest)| rest.split_once('\n')) {
+        if let Some(address) = said.split_once("address  http://").and_then(|(_, rest)| rest.split_once('\n'))
+        {
             return Ok((running, address.0.to_owned()));
         }
         if running.0.try_wait()?.is_some() {

@@ -1,7 +1,9 @@
 //! The cluster's controller: what there is, and where.
 
+use std::collections::HashMap;
 use std::fs;
 use std::path::Path;
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use ::fluvio::config::{TlsConfig, TlsPaths, TlsPolicy};
@@ -22,6 +24,8 @@ const PLATFORM_MIN: (u64, u64) = (0, 18);
 pub(super) struct Cluster {
     options: FluvioOptions,
     config: FluvioClusterConfig,
+    /// Who led each partition when it was last connected to.
+    leaders: Mutex<HashMap<(String, u32), i32>>,
 }
 
 /// The controller, ready for questions.
@@ -48,7 +52,7 @@ impl Cluster {
         }
         let tls = options.tls.as_ref().map_or(Ok(TlsPolicy::Disabled), check_tls)?;
         let config = FluvioClusterConfig::new(&options.endpoint).with_tls(tls);
-        let cluster = Self { options, config };
+        let cluster = Self { options, config, leaders: Mutex::default() };
         cluster.socket_config()?;
         Ok(cluster)
     }
@@ -104,6 +108,7 @@ impl Cluster {
         let leader = controller.partition(topic, partition).await?.spec.leader;
         let servers = controller.all::<SpuSpec>().await?;
         drop(controller);
+        self.note_leader(topic, partition, leader);
         let server = servers.into_iter().find(|server| server.spec.id == leader).ok_or_else(|| {
             BrokerError::Unreachable {
                 what: format!("connecting to the leader of topic {topic}, partition {partition}"),
@@ -119,6 +124,20 @@ impl Cluster {
             ),
             why: error.to_string(),
         })
+    }
+
+    /// Says when the lead has moved. The one who lost it may have taken messages that nobody else has, and
+    /// Fluvio does not take them back when it returns: two servers would then differ at the same offsets.
+    fn note_leader(&self, topic: &str, partition: u32, leader: i32) {
+        let mut leaders = self.leaders.lock().unwrap_or_else(PoisonError::into_inner);
+        let before = leaders.insert((topic.to_owned(), partition), leader);
+        if let Some(before) = before.filter(|before| *before != leader) {
+            tracing::warn!(
+                "server {leader} (SPU) now leads topic {topic}, partition {partition}, instead of server {before}; \
+                 remove directory {topic}-{partition} of server {before} before it starts again, so that it gets \
+                 all of it anew"
+            );
+        }
     }
 
     /// What became of a request on a connection that broke.

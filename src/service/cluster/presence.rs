@@ -173,19 +173,27 @@ impl Work {
         let (presence, now) = (&self.presence, Timer::now());
         let own = heartbeat.node == presence.node && heartbeat.incarnation == presence.incarnation;
         let other_start = heartbeat.node == presence.node && !own;
-        if other_start && heartbeat.standing != Standing::Left && heartbeat.at_ms > self.started_ms() && !self.twin {
+        if other_start
+            && heartbeat.standing != Standing::Left
+            && heartbeat.at_ms > self.started_ms()
+            && !self.twin
+        {
             self.twin = true;
             tracing::error!(
-                node = presence.node, address = heartbeat.address,
+                node = presence.node,
+                address = heartbeat.address,
                 "another process has this node's name; give each its own (cluster.node)"
             );
         }
-        let agrees = self.shared.cluster.as_ref().is_none_or(|watch| {
-            own || watch.agrees(heartbeat.sequence, &heartbeat.chain)
-        });
+        let agrees = self
+            .shared
+            .cluster
+            .as_ref()
+            .is_none_or(|watch| own || watch.agrees(heartbeat.sequence, &heartbeat.chain));
         if !agrees {
             tracing::error!(
-                node = heartbeat.node, sequence = heartbeat.sequence,
+                node = heartbeat.node,
+                sequence = heartbeat.sequence,
                 "two nodes have two chains at one place of the log: stop both, and compare with `ledger verify` and `ledger head`"
             );
         }
@@ -226,7 +234,8 @@ impl Work {
 
     fn say(&self, standing: Standing) -> Result<(), BrokerError> {
         let heartbeat = self.presence.heartbeat(&self.shared, standing, self.lag);
-        let message = serde_json::to_vec(&heartbeat).map_err(|error| BrokerError::Settings(error.to_string()))?;
+        let message =
+            serde_json::to_vec(&heartbeat).map_err(|error| BrokerError::Settings(error.to_string()))?;
         self.nodes.append(&[Bytes::from(message)])
     }
 }
