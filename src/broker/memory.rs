@@ -143,7 +143,8 @@ impl Follow for MemoryFollow {
             messages = self.lane.came.wait_timeout(messages, left).unwrap_or_else(PoisonError::into_inner).0;
         }
         let there = (self.next..).zip(&messages[self.next..]);
-        let came = there.map(|(at, payload)| Message { offset: at as u64, payload: payload.clone() }).collect();
+        let came =
+            there.map(|(at, payload)| Message { offset: at as u64, payload: payload.clone() }).collect();
         self.next = messages.len();
         Ok(came)
     }

@@ -151,7 +151,10 @@ impl Work {
         self.save();
     }
 
-    fn read_on(&mut self, keep: &mut impl FnMut(&[(&str, &str)], Instant) -> bool) -> Result<(), BrokerError> {
+    fn read_on(
+        &mut self,
+        keep: &mut impl FnMut(&[(&str, &str)], Instant) -> bool,
+    ) -> Result<(), BrokerError> {
         let mut follow = self.comments.partition.follow(self.next)?;
         let mut saved = Timer::now();
         while !self.ended.load(Ordering::Relaxed) {

@@ -104,8 +104,10 @@ impl Members {
 
     /// All nodes by name, as they are seen at `now`.
     pub fn all(&self, now: Instant) -> Vec<Member> {
-        let member =
-            |(said, at): &(Heartbeat, Instant)| Member { said: said.clone(), silent: now.saturating_duration_since(*at) };
+        let member = |(said, at): &(Heartbeat, Instant)| Member {
+            said: said.clone(),
+            silent: now.saturating_duration_since(*at),
+        };
         self.heard.values().map(member).collect()
     }
 
@@ -130,7 +132,8 @@ impl Members {
     /// Whether `node` is the leader and has heard itself of late: nobody else takes the lead before it would
     /// notice that it lost it.
     pub fn leads(&self, node: &str, now: Instant) -> bool {
-        let heard = self.heard.get(node).is_some_and(|(_, at)| now.saturating_duration_since(*at) < HEARD_WITHIN);
+        let heard =
+            self.heard.get(node).is_some_and(|(_, at)| now.saturating_duration_since(*at) < HEARD_WITHIN);
         heard && self.leader(now) == Some(node)
     }
 

@@ -70,7 +70,8 @@ impl Reader {
         let (out, groups) = sync_channel(WAITING);
         let watch = Arc::new(Watch::default());
         let work = Work { topic, partition, identity, out, watch: Arc::clone(&watch), next: from };
-        let thread = std::thread::Builder::new().name("cluster-reader".into()).spawn(move || work.run(came))?;
+        let thread =
+            std::thread::Builder::new().name("cluster-reader".into()).spawn(move || work.run(came))?;
         Ok(Self { groups, watch, thread: Some(thread) })
     }
 

@@ -61,7 +61,9 @@ pub struct Node {
 impl Nodes {
     /// What a service sees.
     pub fn of(service: &Service) -> Self {
-        let Some(ClusterView { node, cut_off, skipped, .. }) = service.cluster() else { return Self::default() };
+        let Some(ClusterView { node, cut_off, skipped, .. }) = service.cluster() else {
+            return Self::default();
+        };
         Self { node, cut_off, skipped, nodes: service.members().into_iter().map(Node::of).collect() }
     }
 }

@@ -10,10 +10,10 @@
 pub mod auth;
 pub mod backend;
 mod batch;
+pub mod cluster;
 mod desk;
 mod feeds;
 mod figures;
-pub mod cluster;
 pub mod incidents;
 pub mod lines;
 mod openapi;

@@ -22,7 +22,8 @@ use super::ticker::Ticker;
 use super::warm::{self, Handoff, Warmer};
 use super::worker::{Arrivals, Sequencer};
 use super::{
-    Clock, ClusterWatch, Gate, Intake, Options, Ready, Service, Shared, Submission, Threads, Turnstile, seal, worker,
+    Clock, ClusterWatch, Gate, Intake, Options, Ready, Service, Shared, Submission, Threads, Turnstile, seal,
+    worker,
 };
 use crate::cluster::ClusterError;
 use crate::features::reference::ReferenceErrors;
@@ -295,7 +296,8 @@ impl Service {
             (Some(desk), Some(woken)) => Some(desk::follow(Arc::clone(&shared), Arc::clone(desk), woken)?),
             _ => None,
         };
-        let threads = Mutex::new(Some(Threads { ticker, warmer, workers, sealer, committer, desk, companions }));
+        let threads =
+            Mutex::new(Some(Threads { ticker, warmer, workers, sealer, committer, desk, companions }));
         let (rules, model, references) = (options.rules, options.model, options.references);
         Ok(Self { shared, threads, rules, asked, model, references, asked_references })
     }

@@ -350,10 +350,14 @@ fn while_the_broker_is_gone_nothing_is_answered_and_afterwards_everything_is() {
         a.submit(rating(&format!("r-{i}"), 4, "").into(), reply);
     }
     // Those beyond the bound are told to come again; the others wait.
-    let shed: Vec<i32> = answers.iter().take(12).map(|(i, answer)| {
-        assert!(matches!(answer, Answer::Shed { .. }), "{i}: {answer:?}");
-        i
-    }).collect();
+    let shed: Vec<i32> = answers
+        .iter()
+        .take(12)
+        .map(|(i, answer)| {
+            assert!(matches!(answer, Answer::Shed { .. }), "{i}: {answer:?}");
+            i
+        })
+        .collect();
     let early = answers.recv_timeout(Duration::from_millis(300));
     assert!(early.is_err(), "nothing is answered meanwhile: {early:?}");
     gone.store(false, Ordering::Relaxed);
@@ -469,7 +473,9 @@ fn a_comment_can_be_read_at_every_node_and_stands_sealed_on_its_topic() {
     let a = node(&place, "a", &broker);
     let b = node(&place, "b", &broker);
     verdict(&a, &rating("said", 2, r#","comment":"排队三小时，没有人来""#));
-    wait_for("the comment", || (b.comment("said").unwrap().as_deref() == Some("排队三小时，没有人来")).then_some(()));
+    wait_for("the comment", || {
+        (b.comment("said").unwrap().as_deref() == Some("排队三小时，没有人来")).then_some(())
+    });
     let topic = broker.partition("city-comments", 0).unwrap();
     for message in topic.follow(0).unwrap().next(Duration::from_millis(1)).unwrap() {
         let text = String::from_utf8_lossy(&message.payload).into_owned();
@@ -486,7 +492,8 @@ fn nodes_know_each_other_and_who_left() {
     verdict(&a, &rating("one", 4, ""));
     let seen = |name: &str| a.members().into_iter().find(|member| member.said.node == name);
     let member = wait_for("the other node", || {
-        seen("b").filter(|member| member.said.sequence == *a.head().borrow() && !member.said.address.is_empty())
+        seen("b")
+            .filter(|member| member.said.sequence == *a.head().borrow() && !member.said.address.is_empty())
     });
     assert!(member.works());
     let own = wait_for("itself", || seen("a").filter(|own| own.said.sequence == member.said.sequence));

@@ -171,10 +171,15 @@ impl Work {
         let (presence, now) = (&self.presence, Timer::now());
         let own = heartbeat.node == presence.node && heartbeat.incarnation == presence.incarnation;
         let other_start = heartbeat.node == presence.node && !own;
-        if other_start && heartbeat.standing != Standing::Left && heartbeat.at_ms > self.started_ms() && !self.twin {
+        if other_start
+            && heartbeat.standing != Standing::Left
+            && heartbeat.at_ms > self.started_ms()
+            && !self.twin
+        {
             self.twin = true;
             tracing::error!(
-                node = presence.node, address = heartbeat.address,
+                node = presence.node,
+                address = heartbeat.address,
                 "another process has this node's name; give each its own (cluster.node)"
             );
         }
@@ -209,7 +214,8 @@ impl Work {
 
     fn say(&self, standing: Standing) -> Result<(), BrokerError> {
         let heartbeat = self.presence.heartbeat(&self.shared, standing, self.lag);
-        let message = serde_json::to_vec(&heartbeat).map_err(|error| BrokerError::Settings(error.to_string()))?;
+        let message =
+            serde_json::to_vec(&heartbeat).map_err(|error| BrokerError::Settings(error.to_string()))?;
         self.nodes.append(&[Bytes::from(message)])
     }
 }

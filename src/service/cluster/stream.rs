@@ -187,7 +187,10 @@ impl Work {
         let from = logged.unwrap_or(bounds.start);
         if from < bounds.start {
             tracing::error!(
-                topic = self.stream.topic, partition, from, kept = bounds.start,
+                topic = self.stream.topic,
+                partition,
+                from,
+                kept = bounds.start,
                 "messages were dropped by the broker before they were scored: its retention is shorter than the outage was"
             );
         }

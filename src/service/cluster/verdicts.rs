@@ -79,7 +79,10 @@ fn next_of(verdicts: &dyn Partition) -> Result<u64, BrokerError> {
     };
     let messages = verdicts.follow(bounds.end - 1)?.next(LAST_WITHIN)?;
     let Some(last) = messages.last() else {
-        return Err(BrokerError::Unreachable { what: "reading the last verdict".into(), why: "none came".into() });
+        return Err(BrokerError::Unreachable {
+            what: "reading the last verdict".into(),
+            why: "none came".into(),
+        });
     };
     let last: serde_json::Value =
         serde_json::from_slice(&last.payload).map_err(|_| unreadable("is no verdict"))?;

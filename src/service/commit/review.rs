@@ -7,10 +7,10 @@ use compact_str::CompactString;
 
 use super::{Committer, Pending, ServiceError, by_stars, lock, policy_reason};
 use crate::catalogue::FeatureId;
-use crate::log::{Entry, Log};
 use crate::log::entry::{
     Act, Evidence, PublicRating, ReviewEntry, RevisionEntry, RevisionSource, WORDS_CHARS_MAX, Words,
 };
+use crate::log::{Entry, Log};
 use crate::policy::Extension;
 use crate::review::{Effect, Refusal, ReviewTimes, reasons};
 use crate::time::Instant;
