@@ -167,9 +167,9 @@ fn a_full_cell_whose_folds_cost_most_may_leave_nodes_behind() {
     let spread = |outcome: &Outcome| outcome.answered_by_node[1] as f64 / outcome.answered_by_node[0] as f64;
     let full: Vec<Outcome> =
         (1..=4).map(|seed| run(&Scenario { seed, rate: 1.7 * all, ..five.clone() })).collect();
-    // Whether nodes stay together is a matter of chance. Where they do not, those that go on have less to fold
-    // than if all did, and those behind have more than they can.
-    assert!(full.iter().any(|outcome| spread(outcome) > 2.0 && outcome.answered_per_s > 1.03 * all));
+    // Those that go on have less to fold than if all did, and those behind have more than they can. Whether it
+    // comes to that within the minute is a matter of chance.
+    assert!(full.iter().any(|outcome| spread(outcome) > 2.0 && outcome.answered_per_s > 1.02 * all));
     assert!(full.iter().all(|outcome| outcome.answered_per_s < most));
     let calm = run(&Scenario { rate: 0.7 * all, ..five });
     assert!(spread(&calm) < 1.05 && calm.shed == 0, "{calm:?}");
