@@ -1,4 +1,4 @@
-//! What happens in a cell, event by event.
+//! How a cell goes on, event by event.
 //!
 //! ```text
 //! arrivals ─▶ waiting ─▶ pool (score) ─▶ state thread ─▶ ready ─▶ group ─▶ partition ─▶ log
@@ -12,6 +12,7 @@ use std::collections::BinaryHeap;
 
 use super::arrivals::{Arrivals, Line, Span};
 use super::broker::{Broker, Message, Push};
+use super::event::{Due, Event};
 use super::failures::Failures;
 use super::histogram::Histogram;
 use super::node::{Group, Node, Then, Turn};
@@ -21,108 +22,6 @@ use crate::lab::simulate::random::{self, Dice, Source};
 
 /// Of a span of answered ratings, so many moments of arrival are told apart.
 const SLICES: u64 = 16;
-
-#[derive(Clone, Copy, Debug)]
-enum Event {
-    /// Somebody arrives at a node that has nothing to score.
-    Arrival {
-        node: usize,
-        announced: u32,
-    },
-    /// A node's pool is done with a job.
-    PoolDone {
-        node: usize,
-        version: u32,
-    },
-    /// A node's state thread is done with a turn.
-    TurnDone {
-        node: usize,
-        epoch: u32,
-    },
-    /// The embedded log is synced.
-    Synced {
-        node: usize,
-        epoch: u32,
-    },
-    /// A message arrives at the broker.
-    AtBroker(Message),
-    /// The partition is done with a message.
-    LaneDone,
-    /// Enough servers keep a message.
-    Kept(Message),
-    /// A node hears that its message is kept.
-    Acknowledged {
-        node: usize,
-        epoch: u32,
-    },
-    /// A reader asks for what comes after an offset.
-    Asked {
-        node: usize,
-        epoch: u32,
-        from: u64,
-    },
-    /// The broker has got it ready.
-    Prepared {
-        node: usize,
-        epoch: u32,
-        from: u64,
-        push: Push,
-    },
-    /// The reader has it.
-    Received {
-        node: usize,
-        epoch: u32,
-        push: Push,
-    },
-    /// A node is lost, intake notices, and it is back.
-    Lost {
-        node: usize,
-    },
-    Noticed {
-        node: usize,
-        epoch: u32,
-    },
-    Back {
-        node: usize,
-    },
-    /// A node is cut off from the broker.
-    CutOff {
-        node: usize,
-        until: Nanos,
-    },
-    /// A server of the log is away.
-    SpuLost {
-        until: Nanos,
-    },
-}
-
-#[derive(Debug)]
-struct Due {
-    at: Nanos,
-    /// Events of one moment happen in the order in which they were announced.
-    number: u64,
-    event: Event,
-}
-
-impl PartialEq for Due {
-    fn eq(&self, other: &Self) -> bool {
-        self.number == other.number
-    }
-}
-
-impl Eq for Due {}
-
-impl PartialOrd for Due {
-    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
-        Some(self.cmp(other))
-    }
-}
-
-impl Ord for Due {
-    fn cmp(&self, other: &Self) -> std::cmp::Ordering {
-        (self.at, self.number).cmp(&(other.at, other.number))
-    }
-}
 
 /// What was seen.
 #[derive(Debug, Default)]
@@ -557,8 +456,10 @@ impl<'a> Cell<'a> {
         // Those that came while there was no room are shed before some is made.
         self.draw(at);
         let Some(group) = self.nodes[at].group.take() else { return };
-        self.nodes[at].inside -= group.ratings.count();
-        self.seen.answered += group.ratings.count();
+        let count = group.ratings.count();
+        self.nodes[at].inside -= count;
+        self.nodes[at].answered += count;
+        self.seen.answered += count;
         for &Span { count, from, to } in group.ratings.spans() {
             let slices = count.min(if to > from { SLICES } else { 1 });
             for slice in 0..slices {

@@ -47,9 +47,9 @@ pub struct Capacity {
     pub ratings_per_s: f64,
 }
 
-/// What each resource bears with groups as large as they get; no cell answers more than the least of them.
-/// Costs per message are those of full groups: with smaller ones, the partition and the broker's cores bear
-/// less.
+/// What each resource bears with groups as large as they get; no cell whose nodes all keep up answers more than
+/// the least of them. (Nodes that fall behind leave the others more: [`ceiling`].) Costs per message are those of
+/// full groups: with smaller ones, the partition and the broker's cores bear less.
 pub fn capacities(scenario: &Scenario) -> Vec<Capacity> {
     let p = &scenario.parameters;
     let nodes = f64::from(scenario.nodes);
@@ -83,9 +83,25 @@ pub fn bound(scenario: &Scenario) -> Capacity {
     least.unwrap_or(Capacity { resource: Resource::NodeCores, ratings_per_s: f64::INFINITY })
 }
 
+/// What a cell answers at most, also when some of its nodes fall behind without end: the most that any number of
+/// its nodes would bear by themselves. It is above [`bound`] only where nodes are the narrowest and a fold costs
+/// them more than a rating of their own: then fewer nodes bear more.
+pub fn ceiling(scenario: &Scenario) -> f64 {
+    let all = bound(scenario);
+    if !matches!(all.resource, Resource::NodeCores | Resource::StateThread) {
+        return all.ratings_per_s;
+    }
+    let few = |nodes| bound(&Scenario { nodes, ..scenario.clone() }).ratings_per_s;
+    (1..=scenario.nodes).map(few).fold(0.0, f64::max)
+}
+
 /// What a cell answers at least when it is full: what it would if nothing were done while anything else is,
 /// every group waiting for every other. One group of a node is on its way at a time, so that with few nodes the
 /// resources rest in turns, and a cell is nearer to this than to [`bound`].
+///
+/// The two are the asymptotic bounds of a closed network (Muntz and Wong 1974; Denning and Buzen 1978), the
+/// nodes' groups being its customers: N customers with demands D at the stations and Z elsewhere get through at
+/// most at 1 / max D and at least at N / (N ΣD + Z).
 pub fn floor(scenario: &Scenario) -> f64 {
     let p = &scenario.parameters;
     let resources: f64 = capacities(scenario).iter().map(|capacity| 1.0 / capacity.ratings_per_s).sum();

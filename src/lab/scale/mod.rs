@@ -14,6 +14,7 @@
 mod arrivals;
 mod broker;
 mod cell;
+mod event;
 mod failures;
 mod formula;
 mod histogram;
@@ -29,7 +30,7 @@ use std::fmt;
 use serde::Serialize;
 
 pub use failures::{Failures, NodeOutage, Outage};
-pub use formula::{Capacity, Resource, bound, capacities, floor, gated, wait_md1};
+pub use formula::{Capacity, Resource, bound, capacities, ceiling, floor, gated, wait_md1};
 pub use outcome::{Outcome, Quantiles, Utilisation};
 pub use parameters::Parameters;
 pub use table::{grid, report};

@@ -46,6 +46,8 @@ pub(super) struct Node {
     pub(super) waiting: Line,
     /// Ratings that were taken and are not answered.
     pub(super) inside: u64,
+    /// Ratings that were answered.
+    pub(super) answered: u64,
     pub(super) pool: Pool<Then>,
     /// Whether own ratings are being scored in the pool.
     pub(super) is_preparing: bool,
@@ -85,6 +87,7 @@ impl Node {
             arrivals,
             waiting: Line::default(),
             inside: 0,
+            answered: 0,
             pool: Pool::new(cores),
             is_preparing: false,
             turns: VecDeque::new(),

@@ -73,6 +73,9 @@ pub struct Outcome {
     pub offered: u64,
     /// Ratings that were answered: durable, and read back.
     pub answered: u64,
+    /// Ratings that the node answered which answered the fewest, and the one which answered the most. They
+    /// drift apart where a full cell leaves some nodes behind.
+    pub answered_by_node: [u64; 2],
     /// Ratings that were refused: 503, or no connection to a node that is lost.
     pub shed: u64,
     /// Ratings whose node was lost before it answered.
@@ -130,10 +133,12 @@ pub(super) fn outcome(scenario: &Scenario, cell: &Cell<'_>) -> Outcome {
     if shed_share >= SHED && fullest_share < FULL {
         (fullest, fullest_share) = (Resource::RoundTrip, 1.0);
     }
+    let answers = cell.nodes.iter().map(|node| node.answered);
     Outcome {
         scenario: scenario.clone(),
         offered,
         answered: seen.answered,
+        answered_by_node: [answers.clone().min(), answers.max()].map(Option::unwrap_or_default),
         shed: seen.shed,
         broken_off: seen.broken_off,
         in_flight: cell.nodes.iter().map(|node| node.inside).sum(),

@@ -29,6 +29,11 @@ pub fn report(outcome: &Outcome) -> String {
     };
     row("offered", outcome.offered);
     row("answered", outcome.answered);
+    if scenario.nodes > 1 {
+        let [fewest, most] = outcome.answered_by_node;
+        row("  fewest by a node", fewest);
+        row("  most by a node", most);
+    }
     row("shed (503)", outcome.shed);
     row("broken off by a lost node", outcome.broken_off);
     row("in flight at the end", outcome.in_flight);

@@ -152,6 +152,30 @@ fn nodes_beyond_the_bend_add_nothing() {
 }
 
 #[test]
+fn a_full_cell_whose_folds_cost_most_may_leave_nodes_behind() {
+    let parameters = Parameters {
+        cores: 64,
+        score_us: 60.0,
+        observe_us: 40.0,
+        fold_us: 160.0,
+        fold_observe_us: 155.0,
+        queue: 4_000,
+        ..Parameters::default()
+    };
+    let five = Scenario { parameters, ..scenario(5, 1.0, 60.0) };
+    let (all, most) = (bound(&five).ratings_per_s, ceiling(&five));
+    let spread = |outcome: &Outcome| outcome.answered_by_node[1] as f64 / outcome.answered_by_node[0] as f64;
+    let full: Vec<Outcome> =
+        (1..=4).map(|seed| run(&Scenario { seed, rate: 1.7 * all, ..five.clone() })).collect();
+    // Those that go on have less to fold than if all did, and those behind have more than they can. Whether it
+    // comes to that within the minute is a matter of chance.
+    assert!(full.iter().any(|outcome| spread(outcome) > 2.0 && outcome.answered_per_s > 1.02 * all));
+    assert!(full.iter().all(|outcome| outcome.answered_per_s < most));
+    let calm = run(&Scenario { rate: 0.7 * all, ..five });
+    assert!(spread(&calm) < 1.05 && calm.shed == 0, "{calm:?}");
+}
+
+#[test]
 fn while_a_server_of_the_log_is_away_nothing_is_answered_and_afterwards_everything() {
     let failures = Failures { lose_spu: vec!["1:1".parse().unwrap()], ..Failures::default() };
     let outcome = run(&Scenario { failures, ..scenario(3, 5_000.0, 4.0) });
@@ -207,8 +231,12 @@ fn the_busiest_hour_is_several_times_the_mean() {
 proptest! {
     #![proptest_config(ProptestConfig { cases: 24, ..ProptestConfig::default() })]
 
-    /// Offered more than it bears, a cell answers at most what its narrowest resource bears and at least what
-    /// it would if the resources took turns; where one is much narrower than all others, the two are one.
+    /// Offered more than it bears, a cell answers at most what its narrowest resource bears, and at least what
+    /// it would if the resources took turns. "What the narrowest bears" is not exact in general, and cannot be:
+    /// a node has one group on its way, so a lone node's resources wait for each other however full it is. It is
+    /// exact where one resource is much narrower than all others, and that is held to as well. Where a fold costs
+    /// more than what it stands for at home, nodes that fall behind leave the others more than if all kept up,
+    /// up to what these would bear by themselves.
     #[test]
     fn a_full_cell_answers_what_its_narrowest_resource_bears(
         nodes in 1_u32..8,
@@ -246,14 +274,18 @@ proptest! {
             let seconds = 40.0 * f64::from(nodes) * 4_000.0 / rate;
             let outcome = run(&Scenario { rate, seconds, ..cell });
             let answered = outcome.answered_per_s;
-            let at_least = floor(&outcome.scenario);
+            let (at_least, at_most) = (floor(&outcome.scenario), ceiling(&outcome.scenario));
+            let p = &outcome.scenario.parameters;
+            if p.fold_us <= p.own_us() && p.fold_observe_us <= p.observe_us {
+                prop_assert!(is_near(at_most, least.ratings_per_s, 1e-9));
+            }
             prop_assert!(
-                answered <= 1.05 * least.ratings_per_s && answered >= 0.92 * at_least,
-                "{} answered, {} to {}, {:#?}", answered, at_least, least.ratings_per_s, outcome
+                answered <= 1.05 * at_most && answered >= 0.92 * at_least,
+                "{} answered, {} to {}, {:#?}", answered, at_least, at_most, outcome
             );
             prop_assert!(outcome.binds);
             if second > 10.0 * least.ratings_per_s {
-                prop_assert!(is_near(answered, least.ratings_per_s, 0.12), "{} {:#?}", answered, outcome);
+                prop_assert!(answered >= 0.88 * least.ratings_per_s, "{} {:#?}", answered, outcome);
                 prop_assert_eq!(outcome.fullest, least.resource);
             }
         }

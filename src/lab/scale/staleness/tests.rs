@@ -29,10 +29,10 @@ fn report(count: usize, nodes: u16, route: Route, delays: &[Delay]) -> Report {
 fn nodes_that_see_everything_at_once_decide_as_one() {
     let at_once = [Delay::Ratings(0), Delay::Ms(0)];
     for route in [Route::Random, Route::Office] {
-        let report = report(3_000, 3, route, &at_once);
-        assert!(report.alone.recall.count > 20 && report.labelled == 3_000, "{:?}", report.alone);
+        let report = report(6_000, 3, route, &at_once);
+        assert!(report.alone.recall.count > 20 && report.labelled == 6_000, "{:?}", report.alone);
         for row in &report.rows {
-            assert_eq!((row.differ.count, row.differ.of, row.unseen_mean), (0, 3_000, 0.0));
+            assert_eq!((row.differ.count, row.differ.of, row.unseen_mean), (0, 6_000, 0.0));
             assert_eq!(row.scenarios, report.alone.scenarios);
             assert_eq!((row.recall, row.honest_held), (report.alone.recall, report.alone.honest_held));
         }
