@@ -1,7 +1,7 @@
 //! The command line: one file per command.
 
-pub mod cluster;
-mod demo;
+mod cluster;
+pub mod demo;
 mod evaluate;
 mod key;
 mod ledger;
@@ -55,7 +55,7 @@ enum Command {
     Simulate(simulate::SimulateArgs),
     Train(train::TrainArgs),
     Evaluate(evaluate::EvaluateArgs),
-    Scale(scale::ScaleArgs),
+    Scale(Box<scale::ScaleArgs>),
     Rules(rules::RulesArgs),
     Reference(reference::ReferenceArgs),
     Ledger(ledger::LedgerArgs),
@@ -75,7 +75,7 @@ pub fn main() -> ExitCode {
         Command::Simulate(args) => simulate::run(args),
         Command::Train(args) => train::run(args),
         Command::Evaluate(args) => evaluate::run(args),
-        Command::Scale(args) => scale::run(args),
+        Command::Scale(args) => scale::run(*args),
         Command::Rules(args) => rules::run(args),
         Command::Reference(args) => reference::run(args),
         Command::Ledger(args) => ledger::run(args),

@@ -2,6 +2,8 @@
 //! `tests/three-nodes` builds and runs it. `ZHENPING_PROGRAM` names another build of the program.
 
 #[allow(dead_code)]
+mod certificates;
+#[allow(dead_code)]
 mod harness;
 
 use std::path::{Path, PathBuf};
