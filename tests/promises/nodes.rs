@@ -120,7 +120,7 @@ fn drive(nodes: &[&Service], lines: &[String]) -> usize {
                     let i = next.fetch_add(1, Ordering::Relaxed) as usize;
                     let Some(line) = lines.get(i) else { return };
                     let here = nodes[worker % nodes.len()];
-                    if i % 5 == 0 {
+                    if i.is_multiple_of(5) {
                         let there = nodes[(worker + 1) % nodes.len()];
                         let (one, two) = std::thread::scope(|scope| {
                             let two = scope.spawn(|| verdict(there, line));

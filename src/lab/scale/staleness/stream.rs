@@ -69,7 +69,7 @@ impl Stream {
             }
             newest = newest.max(observation.received_at.unwrap_or(observation.submitted_at).ms());
             stream.ratings.push(Arrived { observation, at_ms: newest, truth: known.get(&id).copied() });
-            if stream.ratings.len() % TOLD_EVERY == 0 {
+            if stream.ratings.len().is_multiple_of(TOLD_EVERY) {
                 progress(Progress::Read(TOLD_EVERY as u64));
             }
             Ok(())
