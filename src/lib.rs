@@ -59,9 +59,9 @@ pub mod broker;
 
 pub mod log;
 
-pub mod cluster;
-
 pub mod vault;
+
+pub mod cluster;
 
 pub mod statistics;
 

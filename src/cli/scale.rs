@@ -118,9 +118,9 @@ struct StalenessArgs {
 ///
 /// # Errors
 /// A flag is out of its bounds, or a file cannot be read.
-pub fn run(args: ScaleArgs) -> CommandResult {
-    match args.command {
-        Some(ScaleCommand::Staleness(args)) => run_staleness(&args),
+pub fn run(args: &ScaleArgs) -> CommandResult {
+    match &args.command {
+        Some(ScaleCommand::Staleness(args)) => run_staleness(args),
         None => run_cell(&args.cell),
     }
 }

@@ -95,7 +95,7 @@ pub fn ceiling(scenario: &Scenario) -> f64 {
     (1..=scenario.nodes).map(few).fold(0.0, f64::max)
 }
 
-/// What a cell answers at least when it is full: what it would if nothing were done while anything else is,
+/// What a cell whose nodes stay together answers at least when it is full: what it would if nothing were done while anything else is,
 /// every group waiting for every other. One group of a node is on its way at a time, so that with few nodes the
 /// resources rest in turns, and a cell is nearer to this than to [`bound`].
 ///

@@ -234,9 +234,10 @@ proptest! {
     /// Offered more than it bears, a cell answers at most what its narrowest resource bears, and at least what
     /// it would if the resources took turns. "What the narrowest bears" is not exact in general, and cannot be:
     /// a node has one group on its way, so a lone node's resources wait for each other however full it is. It is
-    /// exact where one resource is much narrower than all others, and that is held to as well. Where a fold costs
-    /// more than what it stands for at home, nodes that fall behind leave the others more than if all kept up,
-    /// up to what these would bear by themselves.
+    /// exact where one resource is much narrower than all others, and that is held to as well.
+    ///
+    /// Where a fold costs more than a rating of the node's own, nodes may be left behind, and then any number of
+    /// them may be those that go on: both bounds are those over all such numbers, and nothing is exact.
     #[test]
     fn a_full_cell_answers_what_its_narrowest_resource_bears(
         nodes in 1_u32..8,
@@ -274,18 +275,20 @@ proptest! {
             let seconds = 40.0 * f64::from(nodes) * 4_000.0 / rate;
             let outcome = run(&Scenario { rate, seconds, ..cell });
             let answered = outcome.answered_per_s;
-            let (at_least, at_most) = (floor(&outcome.scenario), ceiling(&outcome.scenario));
             let p = &outcome.scenario.parameters;
-            if p.fold_us <= p.own_us() && p.fold_observe_us <= p.observe_us {
-                prop_assert!(is_near(at_most, least.ratings_per_s, 1e-9));
-            }
+            let stays_together = p.fold_us <= p.own_us() && p.fold_observe_us <= p.observe_us;
+            let few = |nodes| floor(&Scenario { nodes, ..outcome.scenario.clone() });
+            let fewest = if stays_together { nodes } else { 1 };
+            let at_least = (fewest..=nodes).map(few).fold(f64::INFINITY, f64::min);
+            let at_most = ceiling(&outcome.scenario);
+            prop_assert!(!stays_together || is_near(at_most, least.ratings_per_s, 1e-9));
             prop_assert!(
                 answered <= 1.05 * at_most && answered >= 0.92 * at_least,
                 "{} answered, {} to {}, {:#?}", answered, at_least, at_most, outcome
             );
             prop_assert!(outcome.binds);
-            if second > 10.0 * least.ratings_per_s {
-                prop_assert!(answered >= 0.88 * least.ratings_per_s, "{} {:#?}", answered, outcome);
+            if stays_together && second > 10.0 * least.ratings_per_s {
+                prop_assert!(is_near(answered, least.ratings_per_s, 0.12), "{} {:#?}", answered, outcome);
                 prop_assert_eq!(outcome.fullest, least.resource);
             }
         }
