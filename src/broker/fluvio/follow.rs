@@ -223,10 +223,9 @@ impl Stream {
             return self.take(answer, topic, next).await;
         }
         // Answers to acknowledgements say nothing.
-        let Some((id, version, _)) = self.asked.filter(|(id, _, _)| *id == frame.id) else {
+        let Some((_, version, _)) = self.asked.filter(|(id, _, _)| *id == frame.id) else {
             return Ok(Came::Nothing);
         };
-        debug_assert_eq!(id, frame.id);
         self.asked = None;
         let answer = frame.decode::<FetchOffsetsRequest>(version)?;
         let answer = answer.find_partition(&ReplicaKey::new(topic, number));

@@ -225,8 +225,10 @@ fn produced(code: Option<ErrorCode>, batch: &[Bytes], what: String) -> Result<An
             "not all servers that keep a copy confirmed it within {timeout_ms} ms; one of them may be away"
         )),
         Some(ErrorCode::MessageTooLarge) => {
-            let bytes = batch.iter().map(Bytes::len).sum();
-            Err(BrokerError::TooLong { bytes, limit: MESSAGE_BYTES_MAX.min(BATCH_BYTES) })
+            let bytes: usize = batch.iter().map(Bytes::len).sum();
+            Err(BrokerError::Settings(format!(
+                "{what}: its servers take no batch of {bytes} bytes; give the topic larger segments"
+            )))
         }
         Some(ErrorCode::PermissionDenied) => Err(BrokerError::Settings(format!(
             "{what}: the cluster does not let this program do that; grant it that"
