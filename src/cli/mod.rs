@@ -75,7 +75,7 @@ pub fn main() -> ExitCode {
         Command::Simulate(args) => simulate::run(args),
         Command::Train(args) => train::run(args),
         Command::Evaluate(args) => evaluate::run(args),
-        Command::Scale(args) => scale::run(*args),
+        Command::Scale(args) => scale::run(&args),
         Command::Rules(args) => rules::run(args),
         Command::Reference(args) => reference::run(args),
         Command::Ledger(args) => ledger::run(args),
