@@ -56,6 +56,8 @@ pub fn keys_of(observation: &Observation) -> Keys {
     let department = service.department.as_str();
 
     set(KeyField::Rater, observation.rater.id.map(|p| p.key()));
+    set(KeyField::Person, observation.rater.person.map(|p| p.key()));
+    set(KeyField::Phone, observation.rater.phone.map(|p| p.key()));
     set(KeyField::Ip, observation.network.ip.map(|p| p.key()));
     set(KeyField::Subnet, observation.network.subnet.map(|p| p.key()));
     set(KeyField::Profile, observation.device.hardware);

@@ -42,6 +42,8 @@ key_fields! {
     Channel "channel" "The channel.";
     Everything "everything" "One key for all ratings.";
     Office "office" "The department within its district: the office that is ranked.";
+    Person "person" "The id number, where one was given.";
+    Phone "phone" "The phone number, where one was given.";
 }
 
 impl KeyField {
