@@ -11,7 +11,7 @@ use std::sync::mpsc;
 use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 
-use super::commit::{SharedLog, Work};
+use super::commit::{Membership, SharedLog, Work};
 use super::intake::lock;
 use super::{ServiceError, Shared, Whose};
 use crate::broker::{Broker, Partition};
@@ -328,15 +328,14 @@ pub(super) fn join(
     let key = shared.preparer.keyring().derive("zhenping cluster key check v1");
     let mut key_check = [0; 8];
     key_check.copy_from_slice(&blake3::hash(&key).as_bytes()[..8]);
-    let incarnation = topics.incarnation;
-    let identity = Identity { incarnation, key_check };
+    let identity = Identity { incarnation: topics.incarnation, key_check };
     if position.offset > end {
         return Err(ClusterError::AnotherTopic { topic: topics.name.clone() }.into());
     }
     // The last message that was settled is read again, to see that it is the same.
     let from = position.offset.saturating_sub(1);
     let log = Arc::clone(&topics.log);
-    let reader = Reader::start(topics.name.clone(), log, from, identity, nudge(work))?;
+    let reader = Reader::start(topics.name.clone(), log, from, identity.clone(), nudge(work))?;
     let sender = Sender::start(Arc::clone(&topics.log))?;
     let watch = shared.cluster.clone().ok_or(ServiceError::Stopping)?;
     if let Ok(metrics) = ClusterMetrics::new(&shared.metrics) {
@@ -345,7 +344,7 @@ pub(super) fn join(
     }
     watch.folded(position.offset, position.replica.intake());
     let (node, data) = (topics.node.clone(), data.to_owned());
-    let log = SharedLog::new(data, node, incarnation, key_check, position, reader, sender, watch);
+    let log = SharedLog::new(Membership { data, node, identity, position, reader, sender, watch });
     Ok(Joined { log, end })
 }
 

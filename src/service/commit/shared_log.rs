@@ -7,7 +7,7 @@ use std::time::{Duration, Instant as Timer, SystemTime, UNIX_EPOCH};
 
 use super::{Answer, Committer, Group, Pending, ServiceError, Whose, lock, write};
 use crate::cluster::group::{self, Header};
-use crate::cluster::{ClusterError, Fate, Incoming, Position, Reader, Replica, Sender, Settled};
+use crate::cluster::{ClusterError, Fate, Identity, Incoming, Position, Reader, Replica, Sender, Settled};
 use crate::features::reference::References;
 use crate::log::entry::{ActivationEntry, Subject};
 use crate::log::record::{PROVISIONAL, Record};
@@ -25,13 +25,30 @@ const PATIENCE: Duration = Duration::from_millis(200);
 /// How long a node that stops waits for a broker that cannot be reached.
 const STOPPING_GRACE: Duration = Duration::from_secs(15);
 
+/// What makes a node one of its cluster's.
+pub struct Membership {
+    /// The node's data directory.
+    pub data: PathBuf,
+    /// Its name.
+    pub node: String,
+    /// How its groups are told from others'.
+    pub identity: Identity,
+    /// How far its log follows the topic.
+    pub position: Position,
+    /// Reads the topic from the last message on that was settled.
+    pub reader: Reader,
+    /// Appends to the topic.
+    pub sender: Sender,
+    /// Where it tells what it sees.
+    pub watch: Arc<ClusterWatch>,
+}
+
 /// The topic as the committer knows it.
 pub struct SharedLog {
     data: PathBuf,
     topic: String,
     node: String,
-    incarnation: [u8; 16],
-    key_check: [u8; 8],
+    identity: Identity,
     reader: Reader,
     sender: Sender,
     replica: Replica,
@@ -47,27 +64,17 @@ pub struct SharedLog {
 }
 
 impl SharedLog {
-    /// Goes on from a position.
-    #[allow(clippy::too_many_arguments)]
-    pub fn new(
-        data: PathBuf,
-        node: String,
-        incarnation: [u8; 16],
-        key_check: [u8; 8],
-        position: Position,
-        reader: Reader,
-        sender: Sender,
-        watch: Arc<ClusterWatch>,
-    ) -> Self {
+    /// Goes on from the position.
+    pub fn new(membership: Membership) -> Self {
+        let Membership { data, node, identity, position, reader, sender, watch } = membership;
         let Position { topic, offset, replica, .. } = position;
-        let (number, tables, kept) = (0, Collector::default(), Timer::now());
         let (offset, begins_again) = (offset.saturating_sub(1), offset > 0);
+        let (number, tables, kept) = (0, Collector::default(), Timer::now());
         Self {
             data,
             topic,
             node,
-            incarnation,
-            key_check,
+            identity,
             reader,
             sender,
             replica,
@@ -167,11 +174,11 @@ impl Committer {
         shared_log.number += 1;
         let header = Header {
             node: shared_log.node.as_str().into(),
-            incarnation: shared_log.incarnation,
+            incarnation: shared_log.identity.incarnation,
             number,
             base,
             sent_ms: unix_ms(),
-            key_check: shared_log.key_check,
+            key_check: shared_log.identity.key_check,
             intake: shared_log.watch.progress.take(),
             expectations: std::mem::take(&mut group.expectations),
         };
@@ -182,7 +189,7 @@ impl Committer {
             let Some(shared_log) = &mut self.shared_log else { return Ok(Vec::new()) };
             match shared_log.reader.next(PATIENCE)? {
                 Some(incoming)
-                    if incoming.header.incarnation == shared_log.incarnation
+                    if incoming.header.incarnation == shared_log.identity.incarnation
                         && incoming.header.number == number =>
                 {
                     shared_log.sender.settled(number);
