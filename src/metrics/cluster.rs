@@ -15,7 +15,7 @@ const ENTRY_BUCKETS: [f64; 11] =
 pub struct ClusterMetrics {
     /// From sending a group to having it back.
     pub append: Histogram,
-    /// Age of others' groups when they were folded here.
+    /// From the decision of others to its fold here.
     pub staleness: Histogram,
     /// Entries of others that own groups were decided without.
     pub unseen: Histogram,
@@ -67,12 +67,12 @@ impl ClusterMetrics {
             )?,
             staleness: histogram(
                 "zhenping_cluster_staleness_seconds",
-                "Age of other nodes' groups when they were folded here, by the two nodes' clocks.",
+                "From the decision of another node to its fold here, by the two nodes' clocks; of each group the oldest.",
                 &AGE_BUCKETS_S,
             )?,
             unseen: histogram(
                 "zhenping_cluster_unseen_entries",
-                "Entries of other nodes that a group of this node was decided without.",
+                "Entries of other nodes that stand before a group of this node and that the first of it was decided without.",
                 &ENTRY_BUCKETS,
             )?,
             entries: ["this", "others"].map(|by| entries.with_label_values(&[by])),

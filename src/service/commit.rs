@@ -96,6 +96,14 @@ pub enum Work {
 /// A group with more bytes than this is closed before the next rating: a broker's messages have a bound.
 const GROUP_BYTES: usize = 1 << 20;
 
+/// When something was judged, and what was known then.
+#[derive(Clone, Copy)]
+struct Knowledge {
+    at: std::time::Instant,
+    /// Entries of other nodes that the state had seen, since the start.
+    others: u64,
+}
+
 /// One group on its way into the log.
 #[derive(Default)]
 struct Group {
@@ -121,6 +129,8 @@ struct Group {
     arrived: Vec<std::time::Instant>,
     /// When each batch, of whatever, had been judged.
     judged_at: Vec<std::time::Instant>,
+    /// What was known when the first of its records was judged; nothing came to be known less.
+    knowledge: Option<Knowledge>,
 }
 
 /// The one thread that appends.
@@ -130,6 +140,8 @@ pub struct Committer {
     /// The log that this one is a copy of, where there are many nodes.
     shared_log: Option<SharedLog>,
     group: Group,
+    /// What was known when the batch was judged that is being taken.
+    knowledge: Option<Knowledge>,
     next_sequence: u64,
     /// Versions of the rules and of the model that the log says are in force.
     logged: [Option<Version>; 2],
@@ -151,7 +163,7 @@ impl Committer {
             None => shared.log.head().next_sequence,
         };
         let (group, findings, desk) = (Group::default(), Vec::new(), Desk::default());
-        Self { shared, output, shared_log, group, next_sequence, logged, findings, desk }
+        Self { shared, output, shared_log, group, knowledge: None, next_sequence, logged, findings, desk }
     }
 
     /// Runs until the sealer is gone and all that it handed on is answered.
@@ -172,7 +184,8 @@ impl Committer {
                 }
             });
             for batch in batches.flatten() {
-                let JudgedBatch { judged, judged_at, mut arrived, passed_gate, copied } = batch;
+                let JudgedBatch { judged, judged_at, others_seen, mut arrived, passed_gate, copied } = batch;
+                self.knowledge = Some(Knowledge { at: judged_at, others: others_seen });
                 self.group.batches += usize::from(passed_gate == 0);
                 self.group.passed_gate += passed_gate;
                 self.group.arrived.append(&mut arrived);
@@ -221,6 +234,7 @@ impl Committer {
         let sequence = self.next_sequence;
         self.next_sequence += 1;
         self.group.bytes += record.bytes().len();
+        self.group.knowledge = self.group.knowledge.or(self.knowledge);
         self.group.records.push(record);
         self.group.entries.push(entry);
         sequence
@@ -437,7 +451,8 @@ impl Committer {
         group.arrived.clear();
         group.judged_at.clear();
         group.expectations.clear();
-        (group.bytes, group.batches, group.passed_gate, group.read) = (0, 0, 0, None);
+        (group.bytes, group.batches, group.passed_gate) = (0, 0, 0);
+        (group.read, group.knowledge) = (None, None);
         self.group = group;
         Ok(())
     }

@@ -197,6 +197,7 @@ impl Service {
                 engine,
                 known: KnownRatings::new(limits.batch * limits.in_flight + limits.queue),
                 next_place: 0,
+                others: 0,
                 tail: None,
             }),
             preparer: Preparer::new(keyring, options.offset),

@@ -45,7 +45,7 @@ pub struct ClusterWatch {
     others: AtomicU64,
     /// Own entries that do not stand, since another node was first.
     skipped: AtomicU64,
-    /// Sum over own groups of what had not been seen when they were decided, in entries.
+    /// Sum over own groups of others' entries that had not been seen when they were decided.
     unseen: AtomicU64,
     /// Age of the last group of another node when it was folded here, in ms.
     staleness_ms: AtomicU64,
@@ -131,7 +131,7 @@ impl ClusterWatch {
         }
     }
 
-    /// A group was settled; `unseen` entries came between what its node knew and its first.
+    /// A group was settled. An own one was decided without `unseen` entries of others that stand before it.
     pub(super) fn settled(&self, unseen: u64, fates: &[Fate], whose: Whose) {
         let stand = fates.iter().filter(|fate| matches!(fate, Fate::Stands(_))).count() as u64;
         let skipped = fates.len() as u64 - stand;
@@ -152,7 +152,7 @@ impl ClusterWatch {
         }
     }
 
-    /// Another node's group was folded so many ms after it was sent; clocks of two machines may differ.
+    /// Another node's group was folded so many ms after it was decided; clocks of two machines may differ.
     pub(super) fn saw(&self, age_ms: i64) {
         let age_ms = age_ms.max(0) as u64;
         self.staleness_ms.store(age_ms, Ordering::Relaxed);

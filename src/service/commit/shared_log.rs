@@ -58,6 +58,8 @@ pub struct SharedLog {
     begins_again: bool,
     /// The next own group's number.
     number: u64,
+    /// Entries of other nodes that were folded, since the start.
+    others: u64,
     tables: Collector,
     kept: Timer,
     watch: Arc<ClusterWatch>,
@@ -69,7 +71,7 @@ impl SharedLog {
         let Membership { data, node, identity, position, reader, sender, watch } = membership;
         let Position { topic, offset, replica, .. } = position;
         let (offset, begins_again) = (offset.saturating_sub(1), offset > 0);
-        let (number, tables, kept) = (0, Collector::default(), Timer::now());
+        let (number, others, tables, kept) = (0, 0, Collector::default(), Timer::now());
         Self {
             data,
             topic,
@@ -81,6 +83,7 @@ impl SharedLog {
             offset,
             begins_again,
             number,
+            others,
             tables,
             kept,
             watch,
@@ -169,6 +172,7 @@ impl Committer {
     pub(super) fn append_shared(&mut self, group: &mut Group) -> Result<Vec<Entry>, ServiceError> {
         let began = Timer::now();
         let base = self.shared.log.head().next_sequence;
+        let decided = group.knowledge;
         let Some(shared_log) = &mut self.shared_log else { return Ok(Vec::new()) };
         let number = shared_log.number;
         shared_log.number += 1;
@@ -177,7 +181,7 @@ impl Committer {
             incarnation: shared_log.identity.incarnation,
             number,
             base,
-            sent_ms: unix_ms(),
+            decided_ms: unix_ms() - decided.map_or(0, |decided| decided.at.elapsed().as_millis() as i64),
             key_check: shared_log.identity.key_check,
             intake: shared_log.watch.progress.take(),
             expectations: std::mem::take(&mut group.expectations),
@@ -232,7 +236,8 @@ impl Committer {
         let entries = std::mem::take(&mut group.entries);
         let settled = shared_log.replica.settle(&self.shared.log, header, records)?;
         let Settled { first, standing, fates, .. } = settled;
-        shared_log.watch.settled(first.saturating_sub(header.base), &fates, Whose::Own);
+        let known = group.knowledge.map_or(shared_log.others, |knowledge| knowledge.others);
+        shared_log.watch.settled(shared_log.others.saturating_sub(known), &fates, Whose::Own);
         shared_log.watch.folded(shared_log.offset, shared_log.replica.intake());
         let mut stand = Vec::with_capacity(standing.len());
         let mut kept = Vec::with_capacity(standing.len());
@@ -305,8 +310,9 @@ impl Committer {
         if standing.is_empty() {
             return Ok(());
         }
-        shared_log.watch.settled(first.saturating_sub(header.base), &fates, Whose::Others);
-        shared_log.watch.saw(unix_ms() - header.sent_ms);
+        shared_log.watch.settled(0, &fates, Whose::Others);
+        shared_log.watch.saw(unix_ms() - header.decided_ms);
+        shared_log.others += standing.len() as u64;
         let records: Vec<EncodedRecord> = standing.into_iter().map(|standing| standing.record).collect();
         let entries = records.iter().map(decode).collect::<Result<Vec<_>, _>>()?;
         let range = self.shared.log.append(&records)?;
@@ -328,10 +334,8 @@ impl Committer {
                 places.push(sequence);
             }
         }
-        if prepared.is_empty() {
-            return Ok(());
-        }
         shared.turnstile.join(|sequencer| {
+            sequencer.others += entries.len() as u64;
             for prepared in &prepared {
                 if let Some(tail) = &mut sequencer.tail {
                     tail.push(&prepared.observation);
