@@ -18,6 +18,7 @@ mod event;
 mod failures;
 mod formula;
 mod histogram;
+mod machine;
 mod node;
 mod outcome;
 mod parameters;

@@ -103,6 +103,16 @@ parameters! {
         /// What the leader's network can send (assumed).
         broker_gbit: f64 = 10.0 "GBIT/S", in 0.001..=10_000.0;
     }
+    "One machine for all" {
+        /// Cores that all nodes, the broker's servers and whoever sends the ratings share; 0: each has its own.
+        shared_cores: u32 = 0 "N", in 0..=256;
+        /// With --shared-cores: CPU time of whoever sends the ratings, for one and its answer.
+        client_us: f64 = 2.0 "µs", in 0.0..=100_000.0;
+        /// With --shared-cores: CPU time of each server that keeps a copy, for a message.
+        copy_us: f64 = 100.0 "µs", in 0.0..=10_000_000.0;
+        /// And each byte of it.
+        copy_byte_ns: f64 = 3.0 "ns", in 0.0..=100_000.0;
+    }
     "The network" {
         /// Mean delay one way between a node and the broker (assumed: two sites of one city).
         delay_ms: f64 = 0.2 "MS", in 0.0..=10_000.0;
