@@ -31,6 +31,8 @@ pub struct ClusterMetrics {
     pub retries: IntGauge,
     /// Messages of the topic that are not folded here yet.
     pub lag: IntGauge,
+    /// 1 while calls are refused since too much of that is too old.
+    pub behind: IntGauge,
     /// Nodes that work, and such as are taken for lost.
     pub nodes: [IntGauge; 2],
     /// 1 once another node had another chain at the same place.
@@ -89,6 +91,10 @@ impl ClusterMetrics {
             lag: make.int_gauge(
                 "zhenping_cluster_lag_messages",
                 "Messages of the shared log that are not folded here yet.",
+            )?,
+            behind: make.int_gauge(
+                "zhenping_cluster_behind",
+                "1 while calls are refused since what was in the shared log long ago is not folded here.",
             )?,
             nodes: ["works", "lost"].map(|state| nodes.with_label_values(&[state])),
             diverged: make.int_gauge(

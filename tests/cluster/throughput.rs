@@ -81,7 +81,9 @@ struct Cost {
 fn load(servers: &[&Server], file: &Path, batch: usize, ratings: usize) -> (f64, f64) {
     let mut command = Command::new(program());
     command.arg("load").arg(file);
-    servers.iter().for_each(|server| drop(command.args(["--to", &server.address.to_string()])));
+    for server in servers {
+        command.args(["--to", &server.address.to_string()]);
+    }
     let tokens: Vec<&str> = servers.iter().map(|server| server.token.as_str()).collect();
     let connections = (CONNECTIONS * servers.len()).to_string();
     command.args(["--token", &tokens.join(","), "--connections", &connections]);

@@ -41,6 +41,8 @@ fn options(place: &Place, name: &str, broker: &Memory) -> Options {
         name: "city".into(),
         node: name.into(),
         replication: 2,
+        log_retention: None,
+        behind: Some(Duration::from_secs(60)),
         intake: None,
     });
     options
@@ -258,6 +260,42 @@ fn a_directory_with_another_log_or_other_keys_is_refused() {
     c.stop().unwrap();
     let refused = Service::open(options(&place, "a", &another)).err().unwrap().to_string();
     assert!(refused.contains("made anew") || refused.contains("other keys"), "{refused}");
+}
+
+#[test]
+fn a_node_that_lacks_what_the_topic_has_forgotten_is_refused_and_goes_on_from_a_copy_of_another() {
+    let (place, broker) = (Place::new(), Memory::new());
+    let a = node(&place, "a", &broker);
+    drive(&[&a], &lines(13, 300));
+    let messages = broker.partition("city-log", 0).unwrap().bounds().unwrap().end as usize;
+    broker.forget("city-log", messages - 1).unwrap();
+    let refused = Service::open(options(&place, "b", &broker)).err().unwrap().to_string();
+    assert!(
+        refused.contains("begins at message") && refused.contains("copy its data directory"),
+        "{refused}"
+    );
+    a.stop().unwrap();
+    drop(a);
+    std::fs::remove_dir_all(place.path("b")).unwrap();
+    copy(&place.path("a"), &place.path("b"));
+    let (a, b) = (node(&place, "a", &broker), node(&place, "b", &broker));
+    drive(&[&a, &b], &lines(14, 300));
+    same_head(&[&a, &b]);
+    assert_eq!(figures(&a), figures(&b));
+    a.stop().unwrap();
+    b.stop().unwrap();
+    assert_one_log(&place, &["a", "b"]);
+}
+
+fn copy(from: &Path, to: &Path) {
+    std::fs::create_dir_all(to).unwrap();
+    for entry in std::fs::read_dir(from).unwrap().flatten() {
+        let there = to.join(entry.file_name());
+        match entry.file_type().unwrap().is_dir() {
+            true => copy(&entry.path(), &there),
+            false => drop(std::fs::copy(entry.path(), there).unwrap()),
+        }
+    }
 }
 
 #[test]
