@@ -3,8 +3,14 @@
 //! Callers at once change the order in which ratings come, at one node as at three; and of three nodes each decides
 //! without what the others have and it has not read. To tell the two apart, the three nodes' log is played to one
 //! node again, in its order.
+//!
+//! What a node has not seen is a stretch of time. So ratings must come at the pace at which people gave them: a busy
+//! city in its own time. Ten days of a small one in ten seconds are a time lapse, in which tenths of a second hide
+//! hours; that is measured as well, as the worst that can be.
 
 use std::collections::HashMap;
+use std::io::{BufRead, BufReader};
+use std::process::Stdio;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
@@ -13,7 +19,7 @@ use serde_json::Value;
 
 use crate::harness::Cluster;
 use crate::nodes::{KEY, Nodes, lines, setting};
-use crate::support::{Connection, Place, Server};
+use crate::support::{Connection, Place, Server, zhenping};
 
 /// Ratings in one request.
 const PIECE: usize = 20;
@@ -24,6 +30,31 @@ const SHARE_MAX: f64 = 0.001;
 
 /// Place and decision of each rating.
 type Decisions = HashMap<String, (u64, String)>;
+
+/// Ratings a day of the busy city. It has some 400 a second at ten in the morning.
+const A_DAY: &str = "10000000";
+
+/// Ratings of a busy city from ten in the morning on, and how many a second they are there.
+fn busy_city(number: usize) -> (Vec<String>, usize) {
+    let arguments = ["simulate", "--seed", "31", "--days", "1", "--per-day", A_DAY];
+    let mut simulate = zhenping().args(arguments).stdout(Stdio::piped()).spawn().unwrap();
+    let written = BufReader::new(simulate.stdout.take().expect("it is piped")).lines().map(Result::unwrap);
+    let begins = r#""submitted_at": "2026-03-18T10:0"#;
+    let lines: Vec<String> = written.skip_while(|line| !line.contains(begins)).take(number).collect();
+    simulate.kill().unwrap();
+    simulate.wait().unwrap();
+    let time = |line: &String| {
+        let rating: Value = serde_json::from_str(line).unwrap();
+        let time: jiff::Timestamp = rating["submitted_at"].as_str().unwrap().parse().unwrap();
+        time.as_millisecond()
+    };
+    // Some arrive long after they were given.
+    let mut times: Vec<i64> = lines.iter().map(time).collect();
+    times.sort_unstable();
+    let middle = &times[number / 20..number - number / 20];
+    let seconds = (middle[middle.len() - 1] - middle[0]) as f64 / 1e3;
+    (lines, (middle.len() as f64 / seconds) as usize)
+}
 
 /// Sends pieces of the stream in its order, each by the next caller that is free, and not before it is due.
 fn send(servers: &[&Server], lines: &[String], callers: usize, rate: Option<usize>) -> Decisions {
@@ -163,8 +194,8 @@ fn id_of(line: &str) -> String {
 #[test]
 fn three_nodes_decide_as_one_does_but_for_what_they_had_not_seen() {
     let Some(cluster) = Cluster::start(2) else { return };
-    let lines = lines(setting("CLUSTER_RATINGS", 20_000));
-    let [from_one, unseen] = compare(&cluster, "paced", &lines, Some(2_000));
+    let (lines, a_second) = busy_city(setting("CLUSTER_RATINGS", 20_000));
+    let [from_one, unseen] = compare(&cluster, "own-pace", &lines, Some(a_second));
     assert!(from_one < SHARE_MAX, "{from_one} are decided otherwise");
     assert!(unseen < SHARE_MAX, "{unseen} are decided otherwise");
 }
@@ -195,7 +226,13 @@ fn three_nodes_that_are_asked_in_turn_decide_as_one_does() {
 #[ignore = "it is a measurement"]
 fn measure_decisions() {
     let Some(cluster) = Cluster::start(2) else { return };
-    let lines = lines(setting("CLUSTER_RATINGS", 200_000));
-    compare(&cluster, "measured-paced", &lines, Some(setting("CLUSTER_RATE", 2_000)));
-    compare(&cluster, "measured-flat-out", &lines, None);
+    let (number, rate) = (setting("CLUSTER_RATINGS", 100_000), setting("CLUSTER_RATE", 2_000));
+    println!("a busy city at its own pace");
+    let (busy, a_second) = busy_city(number);
+    compare(&cluster, "own-pace", &busy, Some(a_second));
+    let lapse = lines(number);
+    println!("\nten days of a small city in a time lapse");
+    compare(&cluster, "lapse", &lapse, Some(rate));
+    println!("\nand as fast as it goes");
+    compare(&cluster, "flat-out", &lapse, None);
 }
