@@ -282,10 +282,14 @@ fn outcome(line: &[u8]) -> Option<(u16, &str)> {
     #[derive(Deserialize)]
     struct Line<'a> {
         decision: Option<&'a str>,
-        status: Option<u16>,
+        error: Option<Problem>,
     }
-    let Line { decision, status } = serde_json::from_slice(line).ok()?;
-    Some((status.unwrap_or(200), decision.unwrap_or("unreadable")))
+    #[derive(Deserialize)]
+    struct Problem {
+        status: u16,
+    }
+    let Line { decision, error } = serde_json::from_slice(line).ok()?;
+    Some((error.map_or(200, |problem| problem.status), decision.unwrap_or("unreadable")))
 }
 
 /// What one connection, or all of them, saw.
@@ -509,7 +513,8 @@ mod tests {
         let mut body = Vec::new();
         run.fill(3..5, &mut body);
         assert_eq!(body, b"{\"rating_id\":\"r-3\"}\n{\"rating_id\":\"r-4\"}");
-        let answer = b"{\"rating_id\":\"r-0\",\"decision\":\"admit\"}\n{\"status\":503,\"line\":2}\n";
+        let answer =
+            b"{\"rating_id\":\"r-0\",\"decision\":\"admit\"}\n{\"line\":2,\"error\":{\"status\":503}}\n";
         run.answered(0..3, (200, answer), Duration::ZERO, &mut report).unwrap();
         run.answered(3..5, (401, b"no"), Duration::ZERO, &mut report).unwrap();
         let seen = [200, 503, 0, 401].map(|status| report.statuses[status]);

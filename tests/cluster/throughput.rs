@@ -13,7 +13,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use serde_json::Value;
-use zhenping::broker::{Broker, Partition};
+use zhenping::broker::Broker;
 
 use crate::harness::Cluster;
 use crate::nodes::{KEY, Nodes, lines, setting};
