@@ -1,7 +1,8 @@
 //! What things cost, in one place: each parameter with its unit, default and bounds.
 //!
 //! The defaults that say "assumed" are guesses to be replaced by measured ones; the others are what one node
-//! takes on the machine of docs/performance.md.
+//! takes on the machine of docs/performance.md. What nodes and broker took on one small machine stands beside them
+//! in docs/scale.md, and `tests/cluster/throughput.rs` measures it.
 
 use std::fmt::Display;
 
@@ -58,7 +59,8 @@ parameters! {
         score_us: f64 = 18.0 "µs", in 0.0..=100_000.0;
         /// The part of --score-us that one thread does alone, in order: what state sees.
         observe_us: f64 = 6.0 "µs", in 0.0..=100_000.0;
-        /// CPU time to fold one rating that another node scored: features, statistics, index, mirror on disk.
+        /// CPU time to fold one rating that another node scored: features, statistics, index, mirror on disk (assumed;
+        /// measured on a small machine it is 27 to 40).
         fold_us: f64 = 8.0 "µs", in 0.0..=100_000.0;
         /// The part of --fold-us that the thread of the feature state does. A node has shown its own ratings to
         /// its state already, and folds only the rest of them (assumed: as --observe-us).
