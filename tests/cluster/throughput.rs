@@ -298,6 +298,8 @@ fn throughput() {
             (predicted / measured.per_second - 1.0) * 100.0
         );
     }
+    // Where this differs from the first, the machine was not the same all the time, and neither are the figures.
+    say("one node again", &several(&files, 1, many));
     println!(
         "one node through the log takes {:.0} % of what it takes with a log of its own",
         large.per_second / embedded.per_second * 100.0
