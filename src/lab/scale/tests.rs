@@ -72,7 +72,7 @@ fn on_one_shared_core_one_rating_after_the_other_waits_as_in_the_queue_m_d_1() {
             ..free()
         };
         let rate = load * 1e6 / service;
-        let outcome = run(&Scenario { log: Log::Embedded, parameters, ..scenario(1, rate, 40.0) });
+        let outcome = run(&Scenario { log: Log::Embedded, parameters, ..scenario(1, rate, 15.0) });
         let expected = (service + wait_md1(load, service)) / 1e3;
         let found = outcome.latency_ms.expect("ratings were answered").mean;
         assert!(is_near(found, expected, 0.03), "{observe}: {found} for {expected} ms");
