@@ -14,34 +14,15 @@ use super::arrivals::{Arrivals, Line, Span};
 use super::broker::{Broker, CORES, Message, Push};
 use super::event::{Due, Event, WorkOf};
 use super::failures::Failures;
-use super::histogram::Histogram;
 use super::machine::{Lane, Machine};
 use super::node::{Group, Node, Then, Turn};
 use super::pool::{Job, Purpose};
+use super::seen::Seen;
 use super::{Log, Nanos, Scenario};
 use crate::lab::simulate::random::{self, Dice, Source};
 
 /// Of a span of answered ratings, so many moments of arrival are told apart.
 const SLICES: u64 = 16;
-
-/// What was seen.
-#[derive(Debug, Default)]
-pub(super) struct Seen {
-    pub(super) answered: u64,
-    pub(super) shed: u64,
-    pub(super) broken_off: u64,
-    pub(super) groups: u64,
-    /// Nanoseconds from arrival to answer.
-    pub(super) latency: Histogram,
-    /// Nanoseconds from the state of one node to that of another.
-    pub(super) lag: Histogram,
-    /// Ratings of others that were scored and that a decision did not know of.
-    pub(super) unseen: Histogram,
-    /// Nanoseconds that state threads took, by purpose.
-    pub(super) state_thread: [f64; 2],
-    /// Seconds that nodes took to read what they had missed.
-    pub(super) caught_up_s: Vec<f64>,
-}
 
 /// Nodes, their broker, and what is about to happen.
 pub(super) struct Cell<'a> {

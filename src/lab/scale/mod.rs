@@ -23,6 +23,7 @@ mod node;
 mod outcome;
 mod parameters;
 mod pool;
+mod seen;
 pub mod staleness;
 mod table;
 
