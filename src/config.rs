@@ -168,6 +168,12 @@ sections! {
         node: Option<String> = None;
         /// Servers (SPUs) that have each message before it counts as written.
         replication: u32 = 2, in 1..=7;
+        /// Days that the log's topic keeps entries; 0: for ever. Not less than `erasable_days`; a node that was away
+        /// for longer begins with a copy of another's data directory.
+        log_days: u32 = 0, in 0..=36_500;
+        /// Milliseconds: a node that has not folded what was in the log so long ago refuses calls (503), since it
+        /// would decide without it; 0: it never does. It looks once a second.
+        behind_ms: u32 = 5_000, in 0..=600_000;
         /// The domain in the Fluvio servers' certificates; absent, as the three below: no TLS.
         tls_domain: Option<String> = None;
         /// The certificate of the authority that signed theirs (PEM).

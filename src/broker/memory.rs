@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::ops::Range;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -40,6 +41,8 @@ struct Topic {
 #[derive(Default)]
 struct Lane {
     messages: Mutex<Vec<Bytes>>,
+    /// Offset of the first that it still gives.
+    start: AtomicUsize,
     came: Condvar,
 }
 
@@ -56,6 +59,25 @@ impl Memory {
     /// Has `faults` say what happens to each append, by topic and messages.
     pub fn set_faults(&self, faults: impl FnMut(&str, &[Bytes]) -> Fault + Send + 'static) {
         *lock(&self.faults) = Some(Box::new(faults));
+    }
+
+    /// Forgets what a topic has before an offset, as one does whose messages have been kept for their time.
+    ///
+    /// # Errors
+    /// There is no such topic.
+    pub fn forget(&self, topic: &str, before: usize) -> Result<(), BrokerError> {
+        let lane = self.lane(topic, 0)?;
+        lane.start.fetch_max(before, Ordering::Relaxed);
+        Ok(())
+    }
+
+    fn lane(&self, topic: &str, partition: u32) -> Result<Arc<Lane>, BrokerError> {
+        let topics = lock(&self.topics);
+        let lane = topics.get(topic).and_then(|topic| topic.partitions.get(partition as usize));
+        lane.cloned().ok_or_else(|| BrokerError::Topic {
+            topic: topic.to_owned(),
+            why: format!("there is no partition {partition} of it"),
+        })
     }
 }
 
@@ -77,12 +99,7 @@ impl Broker for Memory {
     }
 
     fn partition(&self, topic: &str, partition: u32) -> Result<Arc<dyn Partition>, BrokerError> {
-        let topics = lock(&self.topics);
-        let lane = topics.get(topic).and_then(|topic| topic.partitions.get(partition as usize));
-        let lane = lane.cloned().ok_or_else(|| BrokerError::Topic {
-            topic: topic.to_owned(),
-            why: format!("there is no partition {partition} of it"),
-        })?;
+        let lane = self.lane(topic, partition)?;
         Ok(Arc::new(MemoryPartition { topic: topic.to_owned(), lane, faults: Arc::clone(&self.faults) }))
     }
 }
@@ -118,11 +135,12 @@ impl Partition for MemoryPartition {
     }
 
     fn follow(&self, from: u64) -> Result<Box<dyn Follow>, BrokerError> {
-        Ok(Box::new(MemoryFollow { lane: Arc::clone(&self.lane), next: from as usize }))
+        let next = (from as usize).max(self.lane.start.load(Ordering::Relaxed));
+        Ok(Box::new(MemoryFollow { lane: Arc::clone(&self.lane), next }))
     }
 
     fn bounds(&self) -> Result<Range<u64>, BrokerError> {
-        Ok(0..lock(&self.lane.messages).len() as u64)
+        Ok(self.lane.start.load(Ordering::Relaxed) as u64..lock(&self.lane.messages).len() as u64)
     }
 }
 

@@ -37,7 +37,10 @@ pub fn options(config: &Cluster) -> Result<Option<ClusterOptions>, AnyError> {
     });
     let broker = broker(endpoint, config)?;
     let (name, replication) = (config.name.clone(), config.replication);
-    Ok(Some(ClusterOptions { broker, name, node, replication, intake }))
+    let days = |days: u32| Duration::from_secs(u64::from(days) * 86_400);
+    let log_retention = (config.log_days > 0).then(|| days(config.log_days));
+    let behind = (config.behind_ms > 0).then(|| Duration::from_millis(config.behind_ms.into()));
+    Ok(Some(ClusterOptions { broker, name, node, replication, log_retention, behind, intake }))
 }
 
 fn host_name() -> Option<String> {

@@ -1,10 +1,11 @@
-//! `zhenping load`: drives `POST /v1/ratings` of a service on this machine and prints what it saw.
+//! `zhenping load`: drives `POST /v1/ratings`, or `…/batch`, of services on this machine and prints what it saw.
 
 mod client;
 
 use std::fs::File;
 use std::io::{BufRead, BufReader, Write};
 use std::net::{SocketAddr, ToSocketAddrs};
+use std::ops::Range;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -38,9 +39,13 @@ pub struct LoadArgs {
     /// Token of an intake; one for all services, or one for each --to in their order.
     #[arg(long, env = "ZHENPING_TOKEN", hide_env_values = true, value_delimiter = ',', required = true)]
     token: Vec<String>,
-    /// Connections, each with one rating in flight.
+    /// Connections, each with one request in flight.
     #[arg(long, default_value_t = 32, value_parser = clap::value_parser!(u16).range(1..=4_096))]
     connections: u16,
+    /// Ratings in one request. From two on they go to `POST /v1/ratings/batch`, and the latency of each is that of
+    /// the whole request.
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=10_000))]
+    batch: u16,
     /// Ratings to send; without it and --seconds, each once.
     #[arg(long, value_name = "N")]
     ratings: Option<u64>,
@@ -101,6 +106,7 @@ pub fn run_with(args: LoadArgs, simulate: impl FnOnce(usize) -> Vec<Vec<u8>>) ->
         began: Instant::now(),
         id_prefix: fresh_prefix()?,
         templates,
+        batch: u64::from(args.batch),
         next: AtomicU64::new(0),
         acked: acked.transpose()?.map(Mutex::new),
     };
@@ -186,8 +192,8 @@ impl Template {
         }
     }
 
+    /// Appends the rating with this id.
     fn fill(&self, id: &str, body: &mut Vec<u8>) {
-        body.clear();
         body.extend_from_slice(&self.before);
         if !self.after.is_empty() {
             body.push(b'"');
@@ -207,32 +213,83 @@ struct Run {
     began: Instant,
     id_prefix: String,
     templates: Vec<Template>,
+    /// Ratings in one request.
+    batch: u64,
     next: AtomicU64,
     acked: Option<Mutex<File>>,
 }
 
 impl Run {
-    /// Number of the next rating, or `None` when there is none to send.
-    fn take(&self) -> Option<u64> {
+    /// Numbers of the next request's ratings, or `None` when there is none to send.
+    fn take(&self) -> Option<Range<u64>> {
         if self.deadline.is_some_and(|deadline| Instant::now() >= deadline) {
             return None;
         }
-        let number = self.next.fetch_add(1, Ordering::Relaxed);
-        (number < self.limit).then_some(number)
+        let first = self.next.fetch_add(self.batch, Ordering::Relaxed);
+        (first < self.limit).then(|| first..self.limit.min(first.saturating_add(self.batch)))
     }
 
-    /// Appends one line in one write, so that what a reader finds there was answered.
-    fn acknowledge(&self, id: &str, answer: &[u8]) -> std::io::Result<()> {
-        #[derive(Deserialize)]
-        struct Decision<'a> {
-            decision: &'a str,
+    /// Writes the request for some ratings.
+    fn fill(&self, numbers: Range<u64>, body: &mut Vec<u8>) {
+        body.clear();
+        for number in numbers {
+            if !body.is_empty() {
+                body.push(b'\n');
+            }
+            let template = &self.templates[(number % self.templates.len() as u64) as usize];
+            template.fill(&self.id(number), body);
         }
-        let Some(acked) = &self.acked else { return Ok(()) };
-        let decision =
-            serde_json::from_slice::<Decision<'_>>(answer).map_or("unreadable", |answer| answer.decision);
-        let line = format!("{{\"rating_id\":\"{id}\",\"decision\":\"{decision}\"}}\n");
-        acked.lock().unwrap_or_else(PoisonError::into_inner).write_all(line.as_bytes())
     }
+
+    fn id(&self, number: u64) -> String {
+        format!("{}{number}", self.id_prefix)
+    }
+
+    /// Takes note of the answer to some ratings.
+    fn answered(
+        &self,
+        numbers: Range<u64>,
+        (status, answer): (u16, &[u8]),
+        latency: Duration,
+        report: &mut Report,
+    ) -> std::io::Result<()> {
+        if status != 200 {
+            numbers.for_each(|_| report.answered(status, latency));
+            return Ok(());
+        }
+        let mut lines = answer.split(|&byte| byte == b'\n');
+        let mut acked = String::new();
+        for number in numbers {
+            let line = lines.next().unwrap_or_default();
+            // A batch that ended early has no answer for its last ratings.
+            let (status, decision) = outcome(line).unwrap_or((0, ""));
+            report.answered(status, latency);
+            if status == 200 && self.acked.is_some() {
+                let id = self.id(number);
+                acked += &format!("{{\"rating_id\":\"{id}\",\"decision\":\"{decision}\"}}\n");
+            }
+        }
+        match &self.acked {
+            // One write, so that what a reader finds there was answered.
+            Some(file) => file.lock().unwrap_or_else(PoisonError::into_inner).write_all(acked.as_bytes()),
+            None => Ok(()),
+        }
+    }
+}
+
+/// Status and decision of a verdict, or of the problem that stands in its place in a batch.
+fn outcome(line: &[u8]) -> Option<(u16, &str)> {
+    #[derive(Deserialize)]
+    struct Line<'a> {
+        decision: Option<&'a str>,
+        error: Option<Problem>,
+    }
+    #[derive(Deserialize)]
+    struct Problem {
+        status: u16,
+    }
+    let Line { decision, error } = serde_json::from_slice(line).ok()?;
+    Some((error.map_or(200, |problem| problem.status), decision.unwrap_or("unreadable")))
 }
 
 /// What one connection, or all of them, saw.
@@ -301,7 +358,10 @@ impl Report {
             percentile(1.0)
         );
         for (status, count) in self.statuses.iter().enumerate().filter(|(_, count)| **count > 0) {
-            text += &format!("status    {status}: {count}\n");
+            text += &match status {
+                0 => format!("unanswered {count}: a batch ended before them\n"),
+                _ => format!("status    {status}: {count}\n"),
+            };
         }
         if self.moved > 0 {
             text += &format!("moved     {} times a connection went on at another node\n", self.moved);
@@ -338,7 +398,8 @@ async fn connect(run: &Run, turn: &mut usize) -> Result<Client, std::io::Error> 
     let mut tries = 0;
     loop {
         let (address, token) = &run.targets[*turn % run.targets.len()];
-        match Client::connect(*address, token).await {
+        let path = if run.batch > 1 { "/v1/ratings/batch" } else { "/v1/ratings" };
+        match Client::connect(*address, token, path).await {
             Ok(client) => return Ok(client),
             Err(error) if run.targets.len() == 1 || tries == TRIES_MAX => return Err(error),
             Err(_) => {
@@ -359,25 +420,21 @@ async fn drive_one(run: Arc<Run>, mut turn: usize) -> Report {
         }
     };
     let mut body = Vec::new();
-    while let Some(number) = run.take() {
+    while let Some(numbers) = run.take() {
         // With a rate, a rating's latency counts from when it was due: a stalled service must not look
         // fast because nothing was sent meanwhile.
         let mut began = Instant::now();
         if let Some(interval) = run.interval {
-            let due = run.began + interval.saturating_mul(u32::try_from(number).unwrap_or(u32::MAX));
+            let first = u32::try_from(numbers.start).unwrap_or(u32::MAX);
+            let due = run.began + interval.saturating_mul(first);
             tokio::time::sleep_until(due.into()).await;
             began = due;
         }
-        let id = format!("{}{number}", run.id_prefix);
-        let template = &run.templates[(number % run.templates.len() as u64) as usize];
-        template.fill(&id, &mut body);
+        run.fill(numbers.clone(), &mut body);
         let mut tries = 0;
         let answered = loop {
             match client.post(&body).await {
-                Ok((status, answer)) => {
-                    report.answered(status, began.elapsed());
-                    break if status == 200 { run.acknowledge(&id, answer) } else { Ok(()) };
-                }
+                Ok(answer) => break run.answered(numbers, answer, began.elapsed(), &mut report),
                 Err(error) if run.targets.len() == 1 || tries == TRIES_MAX => break Err(error),
                 Err(_) => {
                     (turn, tries) = (turn + 1, tries + 1);
@@ -431,9 +488,37 @@ mod tests {
         let expected = r#"{ "stars":5, "rating_id" : "new-1","device":{"rating_id":"inner"}}"#;
         assert_eq!(String::from_utf8(body.clone()).unwrap(), expected);
         for unreadable in [&b"{\"stars\":5}"[..], b"not json", b"[]"] {
+            body.clear();
             Template::new(unreadable).fill("new-1", &mut body);
             assert_eq!(body, unreadable);
         }
+    }
+
+    #[test]
+    fn each_line_of_a_batch_counts_by_itself() {
+        let mut report = Report::new();
+        let run = Run {
+            targets: Vec::new(),
+            limit: 5,
+            deadline: None,
+            interval: None,
+            began: Instant::now(),
+            id_prefix: "r-".to_owned(),
+            templates: vec![Template::new(br#"{"rating_id":"old"}"#)],
+            batch: 3,
+            next: AtomicU64::new(0),
+            acked: None,
+        };
+        assert_eq!((run.take(), run.take(), run.take()), (Some(0..3), Some(3..5), None));
+        let mut body = Vec::new();
+        run.fill(3..5, &mut body);
+        assert_eq!(body, b"{\"rating_id\":\"r-3\"}\n{\"rating_id\":\"r-4\"}");
+        let answer =
+            b"{\"rating_id\":\"r-0\",\"decision\":\"admit\"}\n{\"line\":2,\"error\":{\"status\":503}}\n";
+        run.answered(0..3, (200, answer), Duration::ZERO, &mut report).unwrap();
+        run.answered(3..5, (401, b"no"), Duration::ZERO, &mut report).unwrap();
+        let seen = [200, 503, 0, 401].map(|status| report.statuses[status]);
+        assert_eq!(seen, [1, 1, 1, 2], "the third has no answer");
     }
 
     #[test]

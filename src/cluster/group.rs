@@ -1,7 +1,7 @@
 //! What a node appends at once: one message with the records of a group.
 //!
 //! ```text
-//! "ZPG" ‖ format u8 ‖ node ‖ incarnation 16 bytes ‖ number ‖ base ‖ unix ms ‖ key check 8 bytes
+//! "ZPG" ‖ format u8 ‖ node ‖ incarnation 16 bytes ‖ number ‖ base ‖ decided ms ‖ key check 8 bytes
 //!       ‖ intake (partition, next offset)… ‖ expectations (record, entries)… ‖ records… ‖ CRC-32C
 //! ```
 //!
@@ -31,11 +31,10 @@ pub struct Header {
     pub incarnation: [u8; 16],
     /// Counts the groups of an incarnation from 0. A group that was sent again has the number it had.
     pub number: u64,
-    /// The next sequence of the log as the node had it when it decided: what it had not seen are the
-    /// entries from there to the group's own.
+    /// The next sequence of the log as the node had it when it made the group.
     pub base: u64,
-    /// The node's clock when it sent the group first, in ms since the Unix epoch.
-    pub sent_ms: i64,
+    /// The node's clock when it had judged the first of the group, in ms since the Unix epoch.
+    pub decided_ms: i64,
     /// Tells nodes with other keys, to whom everybody in the log would be a stranger.
     pub key_check: [u8; 8],
     /// How far the partitions of the intake topic are scored with this group: the offset to go on from.
@@ -90,7 +89,7 @@ pub fn encode<'r>(header: &Header, records: impl ExactSizeIterator<Item = &'r [u
     out.extend_from_slice(&header.incarnation);
     put_varint(&mut out, header.number);
     put_varint(&mut out, header.base);
-    put_zigzag(&mut out, header.sent_ms);
+    put_zigzag(&mut out, header.decided_ms);
     out.extend_from_slice(&header.key_check);
     put_varint(&mut out, header.intake.len() as u64);
     for &(partition, next) in &header.intake {
@@ -139,7 +138,7 @@ pub fn decode(message: &[u8]) -> Result<(Header, Vec<&[u8]>), Unreadable> {
         incarnation: fields.array("incarnation")?,
         number: fields.varint("number")?,
         base: fields.varint("base")?,
-        sent_ms: fields.zigzag("sent")?,
+        decided_ms: fields.zigzag("sent")?,
         key_check: fields.array("key check")?,
         intake: {
             let count = fields.count("intake")?;
@@ -171,12 +170,12 @@ mod tests {
         let expectations = proptest::collection::vec((any::<u32>(), any::<u32>()), 0..4);
         let numbers = (any::<u64>(), any::<u64>(), any::<i64>());
         (text, any::<[u8; 16]>(), numbers, any::<[u8; 8]>(), pairs, expectations).prop_map(
-            |(node, incarnation, (number, base, sent_ms), key_check, intake, expectations)| Header {
+            |(node, incarnation, (number, base, decided_ms), key_check, intake, expectations)| Header {
                 node: node.into(),
                 incarnation,
                 number,
                 base,
-                sent_ms,
+                decided_ms,
                 key_check,
                 intake,
                 expectations,

@@ -42,6 +42,11 @@ pub struct ClusterOptions {
     pub node: String,
     /// Servers that keep each message before it counts as written.
     pub replication: u32,
+    /// How long the log's topic keeps entries; `None` is for ever. A node that was away for longer, or is new,
+    /// begins with a copy of another's directory.
+    pub log_retention: Option<Duration>,
+    /// A node that has not folded what was in the log so long ago refuses calls; `None`: it never does.
+    pub behind: Option<Duration>,
     /// Whether ratings come from a topic too, and go as verdicts to another.
     pub intake: Option<IntakeOptions>,
 }
@@ -64,7 +69,7 @@ const DEAD_LETTERS_RETENTION: Duration = Duration::from_secs(90 * 86_400);
 impl ClusterOptions {
     /// The topic that is the log.
     pub fn log_topic(&self) -> TopicSpec {
-        self.topic("log", 1, None)
+        self.topic("log", 1, self.log_retention)
     }
 
     /// The topic of comments, which forgets them a day after the vaults do.
@@ -124,6 +129,15 @@ pub enum ClusterError {
         /// The first entry that differs.
         sequence: u64,
     },
+    /// The topic has forgotten entries that the directory lacks.
+    Forgotten {
+        /// Its name.
+        topic: String,
+        /// The offset that the directory goes on from, and the first that the topic has.
+        from: u64,
+        /// See `from`.
+        start: u64,
+    },
     /// The topic is not the one that the directory has followed.
     AnotherTopic {
         /// Its name.
@@ -156,6 +170,12 @@ impl fmt::Display for ClusterError {
                 "entry {sequence} of this directory's log is not that of the topic. The directory belongs to another \
                  cluster or to a node without one; name another directory, or move its log/, snapshots/ and review.db away and \
                  start again: the topic has everything"
+            ),
+            Self::Forgotten { topic, from, start } => write!(
+                f,
+                "topic {topic} begins at message {start} and this directory goes on from {from}: what is between them was \
+                 erased after its time (cluster.log_days). Stop another node, copy its data directory here, and start \
+                 both; each with its own cluster.node"
             ),
             Self::AnotherTopic { topic } => write!(
                 f,

@@ -15,7 +15,7 @@ const ENTRY_BUCKETS: [f64; 11] =
 pub struct ClusterMetrics {
     /// From sending a group to having it back.
     pub append: Histogram,
-    /// Age of others' groups when they were folded here.
+    /// From the decision of others to its fold here.
     pub staleness: Histogram,
     /// Entries of others that own groups were decided without.
     pub unseen: Histogram,
@@ -31,6 +31,8 @@ pub struct ClusterMetrics {
     pub retries: IntGauge,
     /// Messages of the topic that are not folded here yet.
     pub lag: IntGauge,
+    /// 1 while calls are refused since too much of that is too old.
+    pub behind: IntGauge,
     /// Nodes that work, and such as are taken for lost.
     pub nodes: [IntGauge; 2],
     /// 1 once another node had another chain at the same place.
@@ -67,12 +69,12 @@ impl ClusterMetrics {
             )?,
             staleness: histogram(
                 "zhenping_cluster_staleness_seconds",
-                "Age of other nodes' groups when they were folded here, by the two nodes' clocks.",
+                "From the decision of another node to its fold here, by the two nodes' clocks; of each group the oldest.",
                 &AGE_BUCKETS_S,
             )?,
             unseen: histogram(
                 "zhenping_cluster_unseen_entries",
-                "Entries of other nodes that a group of this node was decided without.",
+                "Entries of other nodes that stand before a group of this node and that the first of it was decided without.",
                 &ENTRY_BUCKETS,
             )?,
             entries: ["this", "others"].map(|by| entries.with_label_values(&[by])),
@@ -89,6 +91,10 @@ impl ClusterMetrics {
             lag: make.int_gauge(
                 "zhenping_cluster_lag_messages",
                 "Messages of the shared log that are not folded here yet.",
+            )?,
+            behind: make.int_gauge(
+                "zhenping_cluster_behind",
+                "1 while calls are refused since what was in the shared log long ago is not folded here.",
             )?,
             nodes: ["works", "lost"].map(|state| nodes.with_label_values(&[state])),
             diverged: make.int_gauge(

@@ -3,24 +3,21 @@
 
 mod look_back;
 mod review;
+mod revise;
 mod shared_log;
 
 use std::sync::Arc;
 use std::sync::mpsc::Receiver;
 
 use super::answer::{Answer, Reply};
-use super::folds::is_budgeted;
 use super::intake::lock;
 use super::render;
 use super::spares::Kept;
 use super::worker::{Judged, JudgedBatch, NewRating};
 use super::{ServiceError, Shared, Whose, references, write};
-use crate::catalogue::FeatureId;
 use crate::features::case::{EarlierRating, rating_fingerprint};
 use crate::hashed::HashedMap;
-use crate::log::entry::{
-    ActivationEntry, Evidence, RatingEntry, RatingFlags, RevisionEntry, RevisionSource, Subject,
-};
+use crate::log::entry::{ActivationEntry, RatingEntry, RatingFlags, RevisionSource, Subject};
 use crate::log::record::PROVISIONAL;
 use crate::log::{EncodedRecord, Entry, Log};
 use crate::lookback::Finding;
@@ -29,11 +26,12 @@ use crate::observation::FormerNames;
 use crate::policy::BudgetDecision;
 use crate::scoring::{Desk, Engine, Ruling, Spare};
 use crate::time::Instant;
-use crate::verdict::{Contribution, VerdictBody};
+use crate::verdict::VerdictBody;
 use crate::version::Version;
-use crate::wire::{Decision, ReasonSource, Suspicion};
+use crate::wire::{Decision, Suspicion};
 pub use review::{CASES_MAX, Permit, ReviewReply, ReviewRequest, Reviewed};
-pub use shared_log::SharedLog;
+use revise::{Standing, Why, by_stars, policy_reason};
+pub use shared_log::{Membership, SharedLog};
 
 /// Where an ordered stream's lines go ([`Reply::Line`]).
 pub trait Output: Send {
@@ -56,15 +54,6 @@ pub trait Output: Send {
     /// # Errors
     /// As [`Output::answer`].
     fn revision(&mut self, json: &[u8]) -> std::io::Result<()>;
-}
-
-/// What stands of a rating that this group revises.
-#[derive(Clone, Copy)]
-struct Standing {
-    revision: u32,
-    decision: Decision,
-    /// A person decided it: no machine revises that.
-    by_person: bool,
 }
 
 /// What waits to be said once the group is durable.
@@ -107,6 +96,14 @@ pub enum Work {
 /// A group with more bytes than this is closed before the next rating: a broker's messages have a bound.
 const GROUP_BYTES: usize = 1 << 20;
 
+/// When something was judged, and what was known then.
+#[derive(Clone, Copy)]
+struct Knowledge {
+    at: std::time::Instant,
+    /// Entries of other nodes that the state had seen, since the start.
+    others: u64,
+}
+
 /// One group on its way into the log.
 #[derive(Default)]
 struct Group {
@@ -132,6 +129,8 @@ struct Group {
     arrived: Vec<std::time::Instant>,
     /// When each batch, of whatever, had been judged.
     judged_at: Vec<std::time::Instant>,
+    /// What was known when the first of its records was judged; nothing came to be known less.
+    knowledge: Option<Knowledge>,
 }
 
 /// The one thread that appends.
@@ -141,6 +140,8 @@ pub struct Committer {
     /// The log that this one is a copy of, where there are many nodes.
     shared_log: Option<SharedLog>,
     group: Group,
+    /// What was known when the batch was judged that is being taken.
+    knowledge: Option<Knowledge>,
     next_sequence: u64,
     /// Versions of the rules and of the model that the log says are in force.
     logged: [Option<Version>; 2],
@@ -162,7 +163,7 @@ impl Committer {
             None => shared.log.head().next_sequence,
         };
         let (group, findings, desk) = (Group::default(), Vec::new(), Desk::default());
-        Self { shared, output, shared_log, group, next_sequence, logged, findings, desk }
+        Self { shared, output, shared_log, group, knowledge: None, next_sequence, logged, findings, desk }
     }
 
     /// Runs until the sealer is gone and all that it handed on is answered.
@@ -183,7 +184,8 @@ impl Committer {
                 }
             });
             for batch in batches.flatten() {
-                let JudgedBatch { judged, judged_at, mut arrived, passed_gate, copied } = batch;
+                let JudgedBatch { judged, judged_at, others_seen, mut arrived, passed_gate, copied } = batch;
+                self.knowledge = Some(Knowledge { at: judged_at, others: others_seen });
                 self.group.batches += usize::from(passed_gate == 0);
                 self.group.passed_gate += passed_gate;
                 self.group.arrived.append(&mut arrived);
@@ -232,6 +234,7 @@ impl Committer {
         let sequence = self.next_sequence;
         self.next_sequence += 1;
         self.group.bytes += record.bytes().len();
+        self.group.knowledge = self.group.knowledge.or(self.knowledge);
         self.group.records.push(record);
         self.group.entries.push(entry);
         sequence
@@ -412,120 +415,14 @@ impl Committer {
         }
     }
 
-    /// Revises a rating's decision, unless it stands so already or a person decided it.
-    ///
-    /// Whatever machine holds a bad rating, its hold counts against the day's budget. Beyond it the rating
-    /// stays admitted, by a revision that says so. Gives the source of the revision, if there is one.
-    fn revise(
-        &mut self,
-        sequence: u64,
-        mut decision: Decision,
-        mut source: RevisionSource,
-        why: Why,
-        at: Instant,
-    ) -> Result<Option<RevisionSource>, ServiceError> {
-        // What somebody still has to decide about is not erased; the rest stands as it is.
-        let Some(rating) = self.entry_at(sequence)? else { return Ok(None) };
-        let standing = match self.group.revised.get(&sequence) {
-            Some(&standing) => standing,
-            None => self.standing_in_log(&rating)?,
-        };
-        if standing.decision == decision || standing.by_person {
-            return Ok(None);
-        }
-        let (number, previous) = (standing.revision + 1, standing.decision);
-        let Why { mut reasons, figures, risk, suspicion: named } = why;
-        let risk = risk.unwrap_or(rating.outcome.risk);
-        let mut admit_instead = None;
-        if is_budgeted(decision, source) && rating.observation.is_bad() {
-            match lock(&self.shared.folds).budget.offer(at, sequence, risk) {
-                BudgetDecision::Keep => {}
-                BudgetDecision::AdmitOther(other) => admit_instead = Some(other),
-                BudgetDecision::AdmitThis => {
-                    (decision, source) = (Decision::Admit, RevisionSource::Lapse);
-                    reasons.insert(0, policy_reason("hold-budget"));
-                }
-            }
-        }
-        if decision != Decision::Hold {
-            lock(&self.shared.folds).budget.release(sequence);
-        }
-        reasons.extend(rating.outcome.reasons.iter().cloned());
-        let suspicion = (decision == Decision::Hold).then(|| named.unwrap_or(by_stars(&rating)));
-        let revision = RevisionEntry {
-            rating: rating.public(),
-            rating_sequence: sequence,
-            revision: number,
-            previous,
-            decision,
-            source,
-            at,
-            evidence: Some(Evidence {
-                suspicion: rating.outcome.suspicion.or(suspicion),
-                risk,
-                reasons,
-                figures,
-                nonce: Evidence::nonce(&rating.observation.digest, number),
-            }),
-        };
-        // Only an ordered stream is told of it here; others follow the feed.
-        let body = match self.output {
-            Some(_) => Some(self.shared.render_revision(&revision, &rating)?),
-            None => None,
-        };
-        let record = revision.encode();
-        let place = self.push(record, Entry::Revision(Box::new(revision)));
-        self.group.revised.insert(sequence, Standing { revision: number, decision, by_person: false });
-        self.group.pending.extend(body.map(|body| Pending::Revision { body, sequence: place }));
-        if let Some(other) = admit_instead {
-            self.revise(other, Decision::Admit, RevisionSource::Lapse, Why::of("hold-budget"), at)?;
-        }
-        Ok(Some(source))
-    }
-
-    fn standing_in_log(&self, rating: &RatingEntry) -> Result<Standing, ServiceError> {
-        let first = Standing { revision: 0, decision: rating.outcome.decision, by_person: false };
-        let id = &rating.observation.rating_id;
-        if self.shared.log.find_fingerprint(rating_fingerprint(id)).len() < 2 {
-            return Ok(first);
-        }
-        Ok(self.shared.case_of(id, u64::MAX)?.map_or(first, |case| {
-            let state = case.state();
-            Standing {
-                revision: state.revision,
-                decision: state.decision,
-                by_person: state.is_decided_by_person(),
-            }
-        }))
-    }
-
-    /// Admits what nobody decided in time.
-    fn lapse(&mut self, now: Instant) -> Result<(), ServiceError> {
-        let due: Vec<u64> = lock(&self.shared.folds).pending.due(now).collect();
-        for sequence in due {
-            self.revise(sequence, Decision::Admit, RevisionSource::Lapse, Why::of("hold-lapsed"), now)?;
-        }
-        Ok(())
-    }
-
     /// Makes the group durable, folds it, and lets its answers go.
     fn commit(&mut self) -> Result<(), ServiceError> {
         let mut group = std::mem::take(&mut self.group);
         let mut folded = Vec::new();
         if !group.records.is_empty() || self.owes_progress() {
             let started = std::time::Instant::now();
-            folded = match self.shared_log {
-                Some(_) => self.append_shared(&mut group)?,
-                None => {
-                    let range = self.shared.log.append(&group.records)?;
-                    debug_assert_eq!(range.end, self.next_sequence, "the only writer");
-                    self.shared.publish(range, std::mem::take(&mut group.entries), Whose::Own)
-                }
-            };
+            folded = self.append(&mut group)?;
             self.shared.metrics.synced(started.elapsed());
-            if let Some(snapshots) = self.shared.snapshots.as_ref().filter(|_| self.shared_log.is_none()) {
-                snapshots.progressed(self.next_sequence);
-            }
         }
         let now = std::time::Instant::now();
         for &judged_at in &group.judged_at {
@@ -554,9 +451,25 @@ impl Committer {
         group.arrived.clear();
         group.judged_at.clear();
         group.expectations.clear();
-        (group.bytes, group.batches, group.passed_gate, group.read) = (0, 0, 0, None);
+        (group.bytes, group.batches, group.passed_gate) = (0, 0, 0);
+        (group.read, group.knowledge) = (None, None);
         self.group = group;
         Ok(())
+    }
+
+    /// Appends the group to the log, the own or the one that nodes share, and folds it. Gives the entries that
+    /// were folded; the group keeps the records that stand.
+    fn append(&mut self, group: &mut Group) -> Result<Vec<Entry>, ServiceError> {
+        if self.shared_log.is_some() {
+            return self.append_shared(group);
+        }
+        let range = self.shared.log.append(&group.records)?;
+        debug_assert_eq!(range.end, self.next_sequence, "the only writer");
+        let folded = self.shared.publish(range, std::mem::take(&mut group.entries), Whose::Own);
+        if let Some(snapshots) = &self.shared.snapshots {
+            snapshots.progressed(self.next_sequence);
+        }
+        Ok(folded)
     }
 
     fn say(&mut self, pending: Pending, spares: &mut Kept) -> Result<(), ServiceError> {
@@ -592,33 +505,4 @@ impl Committer {
         }
         Ok(())
     }
-}
-
-/// Why a decision is revised.
-#[derive(Default)]
-struct Why {
-    reasons: Vec<Contribution>,
-    /// What the reasons' sentences say beside the rating's own features.
-    figures: Vec<(FeatureId, u64)>,
-    /// The risk as it is seen now; `None` leaves it.
-    risk: Option<f32>,
-    /// What it is suspected of, if it was of nothing before.
-    suspicion: Option<Suspicion>,
-}
-
-impl Why {
-    fn of(code: &'static str) -> Self {
-        Self { reasons: vec![policy_reason(code)], ..Self::default() }
-    }
-}
-
-fn by_stars(rating: &RatingEntry) -> Suspicion {
-    match rating.observation.is_bad() {
-        true => Suspicion::MaliciousReview,
-        false => Suspicion::PaddedPraise,
-    }
-}
-
-fn policy_reason(code: &'static str) -> Contribution {
-    Contribution { code: code.into(), source: ReasonSource::Policy, weight: 0.0 }
 }

@@ -89,6 +89,9 @@ use rules::Archive;
 use ticker::Ticker;
 use worker::{Arrivals, JudgedBatch, Sequencer};
 
+/// How often a batch looks whether a node is still behind the log that it shares.
+const BEHIND_LOOK: std::time::Duration = std::time::Duration::from_millis(100);
+
 /// What `now` is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Clock {
@@ -294,6 +297,11 @@ impl Shared {
         self.feature_count.store(count, Ordering::Relaxed);
     }
 
+    /// Whether this node would decide without what the log that it shares has had for long.
+    fn is_behind(&self) -> bool {
+        self.cluster.as_ref().is_some_and(|watch| watch.is_behind())
+    }
+
     /// The rules that a rating was judged by.
     fn ruling_of(&self, rating: &RatingEntry) -> Result<Arc<Ruling>, ServiceError> {
         read(&self.archive).find(rating.outcome.rules).ok_or(ServiceError::Stopping)
@@ -369,7 +377,8 @@ impl Service {
     /// then share one way through the rest; without that turn they wait, so it must not be kept long.
     pub fn arrive(&self, line: Bytes, reply: Box<dyn FnOnce(Answer) + Send>) -> Option<Turn<'_>> {
         let shared = &self.shared;
-        match shared.gate.enter() {
+        let entered = if shared.is_behind() { Err(Refused::Full) } else { shared.gate.enter() };
+        match entered {
             Ok(()) => return worker::arrive(shared, line, Reply::Call(reply)),
             Err(Refused::Full) => {
                 shared.metrics.shed.inc();
@@ -385,6 +394,9 @@ impl Service {
     /// # Errors
     /// The service is stopping; it gives back what it did not take.
     pub async fn push_in_turn(&self, submissions: Vec<Submission>) -> Result<(), Vec<Submission>> {
+        while self.shared.is_behind() && !self.shared.stopping.load(Ordering::Relaxed) {
+            tokio::time::sleep(BEHIND_LOOK).await;
+        }
         let mut submissions = submissions.into_iter();
         loop {
             // Enabled before the look, so that room that comes right after it is not missed.

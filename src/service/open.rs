@@ -197,6 +197,7 @@ impl Service {
                 engine,
                 known: KnownRatings::new(limits.batch * limits.in_flight + limits.queue),
                 next_place: 0,
+                others: 0,
                 tail: None,
             }),
             preparer: Preparer::new(keyring, options.offset),
@@ -225,7 +226,10 @@ impl Service {
             snapshots,
             desk,
             warm: Mutex::default(),
-            cluster: options.cluster.as_ref().map(|cluster| Arc::new(ClusterWatch::new(&cluster.node))),
+            cluster: options
+                .cluster
+                .as_ref()
+                .map(|cluster| Arc::new(ClusterWatch::new(&cluster.node, cluster.behind))),
             presence: topics.as_ref().map(|topics| Arc::clone(&topics.presence)),
             comments: topics.as_ref().map(|topics| topics.comments.clone()),
         });

@@ -115,6 +115,8 @@ pub struct Sequencer {
     pub known: KnownRatings,
     /// Place of the next batch or call in the order of commits.
     pub next_place: u64,
+    /// How many entries of other nodes the state has seen, since the start.
+    pub others: u64,
     /// The latest ratings, while counters that are being warmed have to catch up with them.
     pub tail: Option<Tail>,
 }
@@ -125,6 +127,8 @@ pub struct JudgedBatch {
     pub judged: Vec<Judged>,
     /// When the last of them was judged.
     pub judged_at: std::time::Instant,
+    /// How many entries of other nodes the state had seen when it saw this batch.
+    pub others_seen: u64,
     /// When each call of it arrived.
     pub arrived: Vec<std::time::Instant>,
     /// How many of it passed the gate; none of a worker's batch did.
@@ -138,6 +142,7 @@ pub struct JudgedBatch {
 struct Place<'a> {
     shared: &'a Shared,
     number: u64,
+    others_seen: u64,
     filled: bool,
 }
 
@@ -145,7 +150,7 @@ impl<'a> Place<'a> {
     fn new(shared: &'a Shared, sequencer: &mut Sequencer) -> Self {
         let number = sequencer.next_place;
         sequencer.next_place += 1;
-        Self { shared, number, filled: false }
+        Self { shared, number, others_seen: sequencer.others, filled: false }
     }
 
     fn fill(mut self, batch: JudgedBatch) {
@@ -327,7 +332,8 @@ pub fn go_ahead(shared: &Shared, submission: Submission) -> Result<(), Submissio
     });
     let judged = step.map(|step| finish(shared, step, &mut spares, &mut desk)).into();
     let (judged_at, arrived) = (std::time::Instant::now(), Vec::new());
-    place.fill(JudgedBatch { judged, judged_at, arrived, passed_gate: 1, copied });
+    let others_seen = place.others_seen;
+    place.fill(JudgedBatch { judged, judged_at, others_seen, arrived, passed_gate: 1, copied });
     Ok(())
 }
 
@@ -340,8 +346,8 @@ fn hand_over(
 ) {
     let judged_at = std::time::Instant::now();
     shared.metrics.latency(Stage::Score, judged_at - began);
-    let passed_gate = arrived.len();
-    place.fill(JudgedBatch { judged, judged_at, arrived, passed_gate, copied });
+    let (passed_gate, others_seen) = (arrived.len(), place.others_seen);
+    place.fill(JudgedBatch { judged, judged_at, others_seen, arrived, passed_gate, copied });
 }
 
 /// Copies the state between two batches; intake stands still meanwhile.

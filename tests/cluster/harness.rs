@@ -181,6 +181,12 @@ impl Cluster {
         (partition.expect("the topic is there").spec.leader - SPU_FIRST) as usize
     }
 
+    /// Its processes: the controller, and two servers.
+    pub fn processes(&self) -> [u32; 3] {
+        let id = |server: &Server| server.child.as_ref().expect("it runs").id();
+        [id(&self.controller), id(&self.servers[0]), id(&self.servers[1])]
+    }
+
     /// Options that reach it.
     pub fn options(&self) -> FluvioOptions {
         FluvioOptions {

@@ -6,6 +6,7 @@ mod broker;
 #[path = "../broker_support/mod.rs"]
 mod broker_support;
 mod certificates;
+mod decisions;
 mod harness;
 mod measure;
 mod network;
@@ -13,3 +14,4 @@ mod nodes;
 #[path = "../promises/support.rs"]
 #[allow(dead_code)]
 mod support;
+mod throughput;

@@ -1,6 +1,6 @@
 //! Measures a cluster of two servers, with two copies of each message. Not a test: it asserts no time.
 //!
-//! `cargo test --features fluvio --test cluster measure -- --ignored --nocapture`
+//! `cargo test --features fluvio --test cluster measure::measure -- --ignored --nocapture`
 
 use std::time::{Duration, Instant};
 

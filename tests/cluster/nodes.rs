@@ -17,35 +17,45 @@ use crate::support::{Connection, Place, Server, rating, simulated, succeed, wait
 /// Ratings in one request.
 const BATCH: usize = 200;
 
-fn setting(name: &str, default: usize) -> usize {
+/// A number that the environment may give.
+pub fn setting(name: &str, default: usize) -> usize {
     std::env::var(name).ok().map_or(default, |value| value.parse().expect("a number"))
 }
 
 /// All nodes make pseudonyms with one key.
-const KEY: (&str, &str) =
+pub const KEY: (&str, &str) =
     ("ZHENPING_MASTER_KEY", "000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f");
 
 /// The directories of nodes.
-struct Nodes {
+pub struct Nodes {
     names: Vec<&'static str>,
     places: Vec<Place>,
     endpoint: String,
+    /// What the cluster's topics begin with.
+    topics: &'static str,
 }
 
 impl Nodes {
-    fn new(cluster: &Cluster, names: &[&'static str]) -> Self {
+    /// Some that have topics `city-…`.
+    pub fn new(cluster: &Cluster, names: &[&'static str]) -> Self {
+        Self::of(cluster, "city", names)
+    }
+
+    /// Some with topics of another name.
+    pub fn of(cluster: &Cluster, topics: &'static str, names: &[&'static str]) -> Self {
         let places: Vec<Place> = names.iter().map(|_| Place::new()).collect();
-        Self { names: names.to_vec(), places, endpoint: cluster.endpoint.clone() }
+        Self { names: names.to_vec(), places, endpoint: cluster.endpoint.clone(), topics }
     }
 
     fn config(&self, node: usize) -> String {
         format!(
-            "cluster.endpoint = \"{}\"\ncluster.name = \"city\"\ncluster.node = \"{}\"\nhttp.answer_timeout_ms = 60000\n",
-            self.endpoint, self.names[node]
+            "cluster.endpoint = \"{}\"\ncluster.name = \"{}\"\ncluster.node = \"{}\"\nhttp.answer_timeout_ms = 60000\n",
+            self.endpoint, self.topics, self.names[node]
         )
     }
 
-    fn start(&self, node: usize) -> Server {
+    /// Starts one.
+    pub fn start(&self, node: usize) -> Server {
         Server::start_with(&self.places[node], &self.config(node), "operator", &[KEY])
     }
 
@@ -55,7 +65,7 @@ impl Nodes {
 
     /// All directories verify and have one head and the same figures; how many entries there are.
     #[track_caller]
-    fn assert_same(&self) -> u64 {
+    pub fn assert_same(&self) -> u64 {
         let of = |node: usize, arguments: &[&str]| {
             let data = self.data(node).display().to_string();
             succeed(arguments.iter().copied().chain(["--data", &data]))
@@ -155,7 +165,8 @@ fn assert_all_there(data: &std::path::Path, answered: &Answered) {
     assert_eq!(found, answered.len(), "an answered verdict is lost");
 }
 
-fn lines(number: usize) -> Vec<String> {
+/// Simulated ratings of ten days.
+pub fn lines(number: usize) -> Vec<String> {
     simulated(31, 10, number.div_ceil(10) as u32).lines().take(number).map(str::to_owned).collect()
 }
 
@@ -226,55 +237,6 @@ fn kills_of_nodes_and_of_a_server_lose_no_answered_verdict_and_double_none() {
     for node in 0..3 {
         assert_all_there(&nodes.data(node), &answered);
     }
-}
-
-#[test]
-fn three_nodes_decide_as_one_does_but_for_what_they_had_not_seen() {
-    let Some(cluster) = Cluster::start(2) else { return };
-    let lines = lines(setting("CLUSTER_RATINGS", 6_000));
-    let decisions = |answered: &Answered| -> HashMap<String, String> {
-        answered.iter().map(|(id, (_, decision))| (id.clone(), decision.clone())).collect()
-    };
-    let alone = {
-        let place = Place::new();
-        let server = Server::start_with(&place, "", "operator", &[KEY]);
-        let running = [RwLock::new(Some(server))];
-        // One connection, in order: nothing is unseen.
-        decisions(&in_order(&running, &lines))
-    };
-    let nodes = Nodes::new(&cluster, &["a", "b", "c"]);
-    let running: Vec<RwLock<Option<Server>>> =
-        (0..3).map(|node| RwLock::new(Some(nodes.start(node)))).collect();
-    let together = decisions(&in_order(&running, &lines));
-    let differ = alone.iter().filter(|(id, decision)| together.get(*id) != Some(*decision)).count();
-    let share = differ as f64 / alone.len() as f64;
-    println!("{differ} of {} decisions differ ({:.3} %)", alone.len(), share * 100.0);
-    assert!(share < 0.001, "{differ} of {} decisions differ", alone.len());
-    for server in running {
-        server.into_inner().unwrap().unwrap().stop();
-    }
-    nodes.assert_same();
-}
-
-/// Sends the lines in order, in small pieces to the nodes in turn.
-fn in_order(nodes: &[RwLock<Option<Server>>], lines: &[String]) -> Answered {
-    let mut connections: Vec<Connection> =
-        nodes.iter().map(|node| node.read().unwrap().as_ref().unwrap().connect()).collect();
-    let mut answered = Answered::new();
-    for (turn, batch) in lines.chunks(50).enumerate() {
-        let body: String = batch.iter().flat_map(|line| [line.as_str(), "\n"]).collect();
-        let connection = &mut connections[turn % nodes.len()];
-        let answer = connection.call("POST", "/v1/ratings/batch", body.as_bytes()).unwrap();
-        for verdict in answer.text().lines() {
-            let verdict: Value = serde_json::from_str(verdict).unwrap();
-            let id = verdict["rating_id"].as_str().unwrap().to_owned();
-            answered.insert(
-                id,
-                (verdict["sequence"].as_u64().unwrap(), verdict["decision"].as_str().unwrap().to_owned()),
-            );
-        }
-    }
-    answered
 }
 
 #[test]

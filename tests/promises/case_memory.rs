@@ -4,10 +4,9 @@ use std::path::Path;
 use std::sync::{Arc, Mutex};
 
 use zhenping::features::case::MOST_IN_FLIGHT;
-use zhenping::metrics::Metrics;
-use zhenping::service::{Answer, Clock, Options, Output, Reply, Service, Submission};
+use zhenping::service::{Answer, Clock, Output, Reply, Service, Submission};
 
-use crate::support::{Place, rating};
+use crate::support::{self, Place, rating};
 
 /// Keeps the answers to the last lines.
 #[derive(Clone, Default)]
@@ -38,7 +37,7 @@ fn line(id: usize, case: usize, rater: &str, stars: u8) -> String {
 /// Scores lines; those numbered 0 are not kept.
 fn score(data: &Path, entities: usize, lines: impl Iterator<Item = (u64, String)>) -> Vec<String> {
     let kept = Kept::default();
-    let mut options = Options::new(data.to_owned(), Arc::new(Metrics::new().unwrap()));
+    let mut options = support::options(data.to_owned());
     options.clock = Clock::EventTime;
     options.public_key = true;
     options.state.entities = entities;

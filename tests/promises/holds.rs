@@ -1,28 +1,15 @@
 //! A hold is never a rejection, and never for good.
 
-use std::sync::Arc;
-use std::time::Duration;
-
 use serde_json::Value;
-use zhenping::metrics::Metrics;
-use zhenping::service::{Clock, Options, RulesOrigin, Service, Submission};
+use zhenping::service::{Clock, RulesOrigin, Service, Submission};
 use zhenping::time::{DAY_MS, Instant};
 
-use crate::support::{Place, Server, rating, run, score, wait_for};
+use crate::support::{self, Place, Server, ask, rating, rule, run, score, wait_for};
 
 /// Holds every bad rating; the worse ones with a higher risk.
-const HOLD_BAD: &str = r#"
-[[rule]]
-id = "hold-bad"
-when = "bad"
-then = "hold"
-weight = 1.0
-suspect = "malicious_review"
-family = "rater"
-state = "active"
-owner = "tests"
-why = { zh = "测试", en = "a test" }
-
+fn hold_bad() -> String {
+    let hold = rule("hold-bad", "hold", "bad", "malicious_review") + "weight = 1.0\n";
+    hold + r#"
 [[rule]]
 id = "worst"
 when = "stars == 1"
@@ -32,20 +19,13 @@ family = "timing"
 state = "active"
 owner = "tests"
 why = { zh = "一星", en = "one star" }
-"#;
+"#
+}
 
 /// Rejects whatever it may.
-const REJECT: &str = r#"
-[[rule]]
-id = "reject-good"
-when = "stars >= 3"
-then = "reject"
-suspect = "padded_praise"
-family = "rater"
-state = "active"
-owner = "tests"
-why = { zh = "测试", en = "a test" }
-"#;
+fn reject(when: &str) -> String {
+    rule("reject-good", "reject", when, "padded_praise")
+}
 
 fn parsed(lines: &[String]) -> Vec<Value> {
     lines.iter().map(|line| serde_json::from_str(line).unwrap()).collect()
@@ -54,7 +34,7 @@ fn parsed(lines: &[String]) -> Vec<Value> {
 #[test]
 fn no_machine_rejects_a_bad_review() {
     let place = Place::new();
-    let rules = place.rules(REJECT);
+    let rules = place.rules(reject("stars >= 3"));
     let ratings = [
         rating("good", 5, ""),
         rating("bad-hall", 5, r#","hall_stars":1"#),
@@ -82,29 +62,23 @@ fn no_machine_rejects_a_bad_review() {
     server.stop();
 
     for needed in ["stars >= 1", "stars >= 2", "stars >= 3 || bad", "!(stars < 2)"] {
-        let rules = place.rules(&REJECT.replace("stars >= 3", needed));
+        let rules = place.rules(reject(needed));
         let refused = run(["rules", "check", "--rules", rules.to_str().unwrap()]);
         assert!(!refused.status.success(), "a rule that rejects on `{needed}` must not load");
     }
 }
 
 fn service(place: &Place) -> Service {
-    let mut options = Options::new(place.data(), Arc::new(Metrics::new().unwrap()));
-    options.rules = RulesOrigin::Directory(place.rules(HOLD_BAD));
+    let mut options = support::options(place.data());
+    options.rules = RulesOrigin::Directory(place.rules(hold_bad()));
     Service::open(options).unwrap()
-}
-
-fn submit(service: &Service, line: String) {
-    let (sender, answered) = std::sync::mpsc::channel();
-    service.submit(line.into(), Box::new(move |_| sender.send(()).unwrap()));
-    answered.recv_timeout(Duration::from_secs(20)).unwrap();
 }
 
 #[test]
 fn an_undecided_hold_of_a_bad_rating_lapses_after_five_working_days() {
     let place = Place::new();
     let service = service(&place);
-    submit(&service, rating("bad", 1, ""));
+    ask(&service, rating("bad", 1, ""));
     let verdicts = || service.verdicts_of("bad").unwrap().unwrap()["verdicts"].as_array().unwrap().clone();
     assert_eq!(verdicts()[0]["decision"], "hold");
 
@@ -113,11 +87,11 @@ fn an_undecided_hold_of_a_bad_rating_lapses_after_five_working_days() {
         |days: i64| assert!(service.push(vec![Submission::Tick(Instant(now.ms() + days * DAY_MS))]).is_ok());
     // Five working days are never over after four days; a rating behind the tick shows that it passed.
     tick(4);
-    submit(&service, rating("behind", 5, ""));
+    ask(&service, rating("behind", 5, ""));
     assert_eq!(verdicts().len(), 1);
     tick(30);
     tick(31);
-    submit(&service, rating("behind-too", 5, ""));
+    ask(&service, rating("behind-too", 5, ""));
     let standing = verdicts();
     assert_eq!(standing.len(), 2, "it lapses once");
     assert_eq!((&standing[0]["decision"], &standing[0]["revision"]), (&"admit".into(), &1.into()));
@@ -129,7 +103,7 @@ fn an_undecided_hold_of_a_bad_rating_lapses_after_five_working_days() {
 #[test]
 fn a_running_service_lets_holds_lapse_though_no_rating_comes() {
     let place = Place::new();
-    let rules = place.rules(HOLD_BAD);
+    let rules = place.rules(hold_bad());
     let file = place.write("ratings.ndjson", rating("long-ago", 1, ""));
     let scored =
         score(&file, &["--data".as_ref(), place.data().as_ref(), "--rules".as_ref(), rules.as_ref()]);
@@ -152,7 +126,7 @@ fn a_running_service_lets_holds_lapse_though_no_rating_comes() {
 #[test]
 fn beyond_the_daily_budget_the_least_risky_are_admitted_and_flagged() {
     let place = Place::new();
-    let rules = place.rules(HOLD_BAD);
+    let rules = place.rules(hold_bad());
     let config = format!("holds.bad_per_day = 3\nrules.directory = {:?}\n", rules.display().to_string());
     let server = Server::start(&place, &config, "intake");
     let (mild, worst): (Vec<_>, Vec<_>) =
@@ -197,7 +171,7 @@ fn contested(case: &str) -> [String; 2] {
 #[test]
 fn every_hold_of_a_bad_rating_by_a_machine_counts_against_the_budget() {
     let place = Place::new();
-    let rules = place.rules(REJECT.replace("stars >= 3", "stars >= 3 && stars <= 4").as_str());
+    let rules = place.rules(reject("stars >= 3 && stars <= 4"));
     let config = format!("holds.bad_per_day = 1\nrules.directory = {:?}\n", rules.display().to_string());
     let server = Server::start(&place, &config, "operator");
     let contest = |server: &Server, case: &str| {

@@ -11,26 +11,17 @@ use zhenping::cluster::members::Standing;
 use zhenping::cluster::{ClusterOptions, IntakeOptions};
 use zhenping::log::entry::{Act, Entry};
 use zhenping::log::{Head, LogReader, head_of};
-use zhenping::metrics::Metrics;
-use zhenping::review::{Effect, Refusal, ReviewTimes};
-use zhenping::service::{Answer, Clock, Options, ReviewRequest, RulesOrigin, Service, ServiceError};
+use zhenping::review::{Effect, Refusal};
+use zhenping::service::{Answer, Clock, Options, RulesOrigin, Service, ServiceError};
 use zhenping::statistics::Query;
 use zhenping::wire::ReviewOutcome;
 
-use crate::support::{Place, rating, simulated, succeed, wait_for};
+use crate::support::{self, Place, act, ask, rating, rule, simulated, succeed, wait_for};
 
 /// Holds every rating of five stars.
-const HOLD_FIVE: &str = r#"
-[[rule]]
-id = "hold-five"
-when = "stars == 5"
-then = "hold"
-suspect = "padded_praise"
-family = "rater"
-state = "active"
-owner = "tests"
-why = { zh = "测试", en = "a test" }
-"#;
+fn hold_five() -> String {
+    rule("hold-five", "hold", "stars == 5", "padded_praise")
+}
 
 fn share_keys(place: &Place, name: &str) {
     let (keys, first) = (place.path(name).join("keys.toml"), place.path("a/keys.toml"));
@@ -44,12 +35,14 @@ fn options(place: &Place, name: &str, broker: &Memory) -> Options {
     let data = place.path(name);
     // All nodes have the keys of the first.
     share_keys(place, name);
-    let mut options = Options::new(data, Arc::new(Metrics::new().unwrap()));
+    let mut options = support::options(data);
     options.cluster = Some(ClusterOptions {
         broker: Arc::new(broker.clone()),
         name: "city".into(),
         node: name.into(),
         replication: 2,
+        log_retention: None,
+        behind: Some(Duration::from_secs(60)),
         intake: None,
     });
     options
@@ -59,11 +52,19 @@ fn node(place: &Place, name: &str, broker: &Memory) -> Service {
     Service::open(options(place, name, broker)).unwrap()
 }
 
-fn ask(service: &Service, line: &str) -> Answer {
-    let (sender, answered) = std::sync::mpsc::channel();
-    let reply = Box::new(move |answer| drop(sender.send(answer)));
-    service.submit(line.to_owned().into(), reply);
-    answered.recv_timeout(Duration::from_secs(60)).expect("an answer")
+/// A node that comes with rules of its own.
+fn node_with_rules(place: &Place, name: &str, broker: &Memory) -> Service {
+    let mut options = options(place, name, broker);
+    options.rules = RulesOrigin::Directory(place.rules(hold_five()));
+    Service::open(options).unwrap()
+}
+
+/// A broker that can be cut off: nothing reaches it while the switch is on.
+fn broker_with_switch() -> (Memory, Arc<AtomicBool>) {
+    let (broker, gone) = (Memory::new(), Arc::new(AtomicBool::new(false)));
+    let seen = Arc::clone(&gone);
+    broker.set_faults(move |_, _| if seen.load(Ordering::Relaxed) { Fault::Lost } else { Fault::None });
+    (broker, gone)
 }
 
 fn verdict(service: &Service, line: &str) -> Value {
@@ -234,7 +235,7 @@ fn a_directory_with_another_log_or_other_keys_is_refused() {
     let a = node(&place, "a", &broker);
     drive(&[&a], &lines(10, 50));
 
-    let alone = Service::open(Options::new(place.path("alone"), Arc::new(Metrics::new().unwrap()))).unwrap();
+    let alone = Service::open(support::options(place.path("alone"))).unwrap();
     verdict(&alone, &rating("elsewhere", 4, ""));
     alone.stop().unwrap();
     drop(alone);
@@ -262,12 +263,46 @@ fn a_directory_with_another_log_or_other_keys_is_refused() {
 }
 
 #[test]
+fn a_node_that_lacks_what_the_topic_has_forgotten_is_refused_and_goes_on_from_a_copy_of_another() {
+    let (place, broker) = (Place::new(), Memory::new());
+    let a = node(&place, "a", &broker);
+    drive(&[&a], &lines(13, 300));
+    let messages = broker.partition("city-log", 0).unwrap().bounds().unwrap().end as usize;
+    broker.forget("city-log", messages - 1).unwrap();
+    let refused = Service::open(options(&place, "b", &broker)).err().unwrap().to_string();
+    assert!(
+        refused.contains("begins at message") && refused.contains("copy its data directory"),
+        "{refused}"
+    );
+    a.stop().unwrap();
+    drop(a);
+    std::fs::remove_dir_all(place.path("b")).unwrap();
+    copy(&place.path("a"), &place.path("b"));
+    let (a, b) = (node(&place, "a", &broker), node(&place, "b", &broker));
+    drive(&[&a, &b], &lines(14, 300));
+    same_head(&[&a, &b]);
+    assert_eq!(figures(&a), figures(&b));
+    a.stop().unwrap();
+    b.stop().unwrap();
+    assert_one_log(&place, &["a", "b"]);
+}
+
+fn copy(from: &Path, to: &Path) {
+    std::fs::create_dir_all(to).unwrap();
+    for entry in std::fs::read_dir(from).unwrap().flatten() {
+        let there = to.join(entry.file_name());
+        match entry.file_type().unwrap().is_dir() {
+            true => copy(&entry.path(), &there),
+            false => drop(std::fs::copy(entry.path(), there).unwrap()),
+        }
+    }
+}
+
+#[test]
 fn rules_that_one_node_brings_into_force_hold_on_every_node_and_after_a_start() {
     let (place, broker) = (Place::new(), Memory::new());
     let a = node(&place, "a", &broker);
-    let mut with_rules = options(&place, "b", &broker);
-    with_rules.rules = RulesOrigin::Directory(place.rules(HOLD_FIVE));
-    let b = Service::open(with_rules).unwrap();
+    let b = node_with_rules(&place, "b", &broker);
     let shipped = a.rules_version();
     assert_eq!(b.rules_version(), shipped, "a start changes no rules");
     assert_eq!(verdict(&b, &rating("one", 5, ""))["decision"], "admit");
@@ -291,25 +326,15 @@ fn rules_that_one_node_brings_into_force_hold_on_every_node_and_after_a_start() 
 }
 
 fn decide(service: &Service, by: &str, id: &str) -> Result<Effect, Refusal> {
-    let request = ReviewRequest {
-        rating_ids: vec![id.into()],
-        act: Act::Decide(ReviewOutcome::Clear),
-        reason: "clear-no-evidence".into(),
-        words: String::new(),
-        by: by.into(),
-        at: Clock::Wall.now().unwrap(),
-        times: ReviewTimes::default(),
-        permit: Arc::new(|_| Ok(())),
-    };
+    let decide = Act::Decide(ReviewOutcome::Clear);
+    let request = act(by, decide, "clear-no-evidence", &[id], Clock::Wall.now().unwrap());
     service.review(request).unwrap().remove(0).result.map(|(effect, _)| effect)
 }
 
 #[test]
 fn of_two_people_at_two_nodes_who_decide_a_case_at_once_one_does() {
     let (place, broker) = (Place::new(), Memory::new());
-    let mut with_rules = options(&place, "a", &broker);
-    with_rules.rules = RulesOrigin::Directory(place.rules(HOLD_FIVE));
-    let a = Service::open(with_rules).unwrap();
+    let a = node_with_rules(&place, "a", &broker);
     let b = node(&place, "b", &broker);
     for round in 0..20 {
         let id = format!("r-{round}");
@@ -334,10 +359,7 @@ fn of_two_people_at_two_nodes_who_decide_a_case_at_once_one_does() {
 
 #[test]
 fn while_the_broker_is_gone_nothing_is_answered_and_afterwards_everything_is() {
-    let (place, broker) = (Place::new(), Memory::new());
-    let gone = Arc::new(AtomicBool::new(false));
-    let seen = Arc::clone(&gone);
-    broker.set_faults(move |_, _| if seen.load(Ordering::Relaxed) { Fault::Lost } else { Fault::None });
+    let (place, (broker, gone)) = (Place::new(), broker_with_switch());
     let mut bounded = options(&place, "a", &broker);
     bounded.intake.queue = 8;
     let a = Service::open(bounded).unwrap();
@@ -373,10 +395,7 @@ fn while_the_broker_is_gone_nothing_is_answered_and_afterwards_everything_is() {
 
 #[test]
 fn a_node_that_stops_while_the_broker_is_gone_says_so_and_answers_nothing() {
-    let (place, broker) = (Place::new(), Memory::new());
-    let gone = Arc::new(AtomicBool::new(false));
-    let seen = Arc::clone(&gone);
-    broker.set_faults(move |_, _| if seen.load(Ordering::Relaxed) { Fault::Lost } else { Fault::None });
+    let (place, (broker, gone)) = (Place::new(), broker_with_switch());
     let a = node(&place, "a", &broker);
     verdict(&a, &rating("before", 4, ""));
     gone.store(true, Ordering::Relaxed);

@@ -3,47 +3,29 @@
 use std::collections::HashSet;
 use std::path::Path;
 use std::sync::{Arc, Barrier};
-use std::time::Duration;
 
 use serde_json::{Value, json};
 use zhenping::log::LogReader;
 use zhenping::log::entry::{Act, CallbackResult, Entry};
-use zhenping::metrics::Metrics;
-use zhenping::review::{Effect, Refusal, ReviewTimes};
-use zhenping::service::{
-    Clock, DeskOptions, Lot, Options, ReviewRequest, Reviewed, RulesOrigin, Service, Submission,
-};
+use zhenping::review::{Effect, Refusal};
+use zhenping::service::{Clock, DeskOptions, Lot, ReviewRequest, Reviewed, RulesOrigin, Service, Submission};
 use zhenping::statistics::Query;
 use zhenping::time::{DAY_MS, Instant, MINUTE_MS};
 use zhenping::wire::{Decision, ReviewOutcome};
 
-use crate::support::{Place, Server, rating};
+use crate::support::{self, Place, Server, ask, rating, rule};
 
 /// Holds every rating but those of three stars.
-const HOLD: &str = r#"
-[[rule]]
-id = "hold-all"
-when = "stars != 3"
-then = "hold"
-suspect = "padded_praise"
-family = "rater"
-state = "active"
-owner = "tests"
-why = { zh = "测试", en = "a test" }
-"#;
+fn hold() -> String {
+    rule("hold-all", "hold", "stars != 3", "padded_praise")
+}
 
 fn open(place: &Place, control: Lot) -> Service {
-    let mut options = Options::new(place.data(), Arc::new(Metrics::new().unwrap()));
-    options.rules = RulesOrigin::Directory(place.rules(HOLD));
+    let mut options = support::options(place.data());
+    options.rules = RulesOrigin::Directory(place.rules(hold()));
     options.desk = Some(DeskOptions { decide_working_days: 1, traced_ratings: 1_000 });
     options.control = control;
     Service::open(options).unwrap()
-}
-
-fn submit(service: &Service, line: String) {
-    let (sender, answered) = std::sync::mpsc::channel();
-    service.submit(line.into(), Box::new(move |_| sender.send(()).unwrap()));
-    answered.recv_timeout(Duration::from_secs(20)).unwrap();
 }
 
 fn now() -> Instant {
@@ -59,16 +41,7 @@ fn does_at(service: &Service, by: &str, act: Act, ids: &[&str], at: Instant) -> 
         Act::Escalate => "escalate-unsure",
         _ => "",
     };
-    let request = ReviewRequest {
-        rating_ids: ids.iter().map(|&id| id.into()).collect(),
-        act,
-        reason: reason.into(),
-        words: "因为".into(),
-        by: by.into(),
-        at,
-        times: ReviewTimes::default(),
-        permit: Arc::new(|_| Ok(())),
-    };
+    let request = ReviewRequest { words: "因为".into(), ..support::act(by, act, reason, ids, at) };
     service.review(request).unwrap()
 }
 
@@ -88,7 +61,7 @@ fn a_decision_is_a_revision_that_says_why_and_moves_the_figures() {
     let place = Place::new();
     let service = open(&place, Lot::NONE);
     for id in ["one", "two", "three"] {
-        submit(&service, rating(id, 5, ""));
+        ask(&service, rating(id, 5, ""));
     }
     let figures = || {
         let total = service.statistics_report(&Query::default().by("total").unwrap()).unwrap().total;
@@ -111,7 +84,7 @@ fn a_decision_is_a_revision_that_says_why_and_moves_the_figures() {
 fn one_person_alone_excludes_no_bad_rating() {
     let place = Place::new();
     let service = open(&place, Lot::NONE);
-    submit(&service, rating("bad", 1, ""));
+    ask(&service, rating("bad", 1, ""));
     assert_eq!(does(&service, "an", CONFIRM, "bad"), Ok(Effect::Noted));
     assert_eq!(does(&service, "an", CONFIRM, "bad"), Err(Refusal::NeedsAnother));
     assert_eq!(verdicts(&service, "bad").len(), 1, "nothing has changed");
@@ -127,7 +100,7 @@ fn of_many_who_decide_at_once_one_does() {
     let service = Arc::new(open(&place, Lot::NONE));
     for round in 0..10 {
         let id = format!("r-{round}");
-        submit(&service, rating(&id, 5, ""));
+        ask(&service, rating(&id, 5, ""));
         let gate = Arc::new(Barrier::new(PEOPLE));
         let people = (0..PEOPLE).map(|person| {
             let (service, gate, id) = (Arc::clone(&service), Arc::clone(&gate), id.clone());
@@ -147,13 +120,13 @@ fn of_many_who_decide_at_once_one_does() {
 fn no_machine_changes_what_a_person_decided() {
     let place = Place::new();
     let service = open(&place, Lot::NONE);
-    submit(&service, rating("bad", 1, ""));
+    ask(&service, rating("bad", 1, ""));
     does(&service, "an", CONFIRM, "bad").unwrap();
     does(&service, "bo", CONFIRM, "bad").unwrap();
     // Long after the hold would have lapsed.
     let later = Instant(now().ms() + 60 * DAY_MS);
     assert!(service.push(vec![Submission::Tick(later)]).is_ok());
-    submit(&service, rating("behind", 3, ""));
+    ask(&service, rating("behind", 3, ""));
     assert_eq!(verdicts(&service, "bad")[0]["decision"], "reject");
 }
 
@@ -161,7 +134,7 @@ fn no_machine_changes_what_a_person_decided() {
 fn a_decision_taken_back_gives_the_hold_its_old_clock_and_two_people_extend_it() {
     let place = Place::new();
     let service = open(&place, Lot::NONE);
-    submit(&service, rating("bad", 1, ""));
+    ask(&service, rating("bad", 1, ""));
     let held = |service: &Service| service.case_file("bad").unwrap().unwrap().held;
     let before = held(&service).unwrap();
     does(&service, "an", CLEAR, "bad").unwrap();
@@ -183,19 +156,11 @@ fn a_decision_taken_back_gives_the_hold_its_old_clock_and_two_people_extend_it()
 fn a_refused_act_leaves_no_trace_in_the_log() {
     let place = Place::new();
     let service = open(&place, Lot::NONE);
-    submit(&service, rating("one", 5, ""));
+    ask(&service, rating("one", 5, ""));
     let head = service.log_head();
     let request = |rating_id: &str, reason: &str, words: String| {
-        let request = ReviewRequest {
-            rating_ids: vec![rating_id.into()],
-            act: CONFIRM,
-            reason: reason.into(),
-            words,
-            by: "an".into(),
-            at: now(),
-            times: ReviewTimes::default(),
-            permit: Arc::new(|_| Ok(())),
-        };
+        let act = support::act("an", CONFIRM, reason, &[rating_id], now());
+        let request = ReviewRequest { words, ..act };
         service.review(request).unwrap().remove(0).result.unwrap_err()
     };
     assert_eq!(request("no-such", "confirm-group", String::new()), Refusal::NoSuchCase);
@@ -214,7 +179,7 @@ fn a_refused_act_leaves_no_trace_in_the_log() {
 fn a_claim_that_ran_out_and_an_act_twice_in_one_request_are_sorted_out() {
     let place = Place::new();
     let service = open(&place, Lot::NONE);
-    submit(&service, rating("one", 5, ""));
+    ask(&service, rating("one", 5, ""));
     let until = Instant(now().ms() + 30 * MINUTE_MS);
     assert_eq!(does(&service, "an", Act::Claim { until }, "one"), Ok(Effect::Noted));
     assert_eq!(does(&service, "bo", CLEAR, "one"), Err(Refusal::Claimed { by: "an".into(), until }));
@@ -258,7 +223,7 @@ fn the_desk_is_rebuilt_from_the_log_row_for_row() {
             }
             _ => String::new(),
         };
-        submit(&service, rating(&format!("r-{number}"), [5, 1, 3][number % 3], &more));
+        ask(&service, rating(&format!("r-{number}"), [5, 1, 3][number % 3], &more));
     }
     does(&service, "an", CLEAR, "r-0").unwrap();
     does(&service, "an", CONFIRM, "r-1").unwrap();
@@ -292,7 +257,7 @@ fn the_desk_is_rebuilt_from_the_log_row_for_row() {
 #[test]
 fn an_appeal_that_was_answered_survives_a_kill() {
     let place = Place::new();
-    let rules = place.rules(HOLD);
+    let rules = place.rules(hold());
     let config = format!("rules.directory = {:?}\n", rules.display().to_string());
     let mut server = Server::start(&place, &config, "intake");
     let mut references = Vec::new();

@@ -46,7 +46,7 @@ fn version(verdict: &Value) -> String {
 #[test]
 fn rules_are_swapped_under_load_without_a_failed_or_mixed_verdict() {
     let place = Place::new();
-    let directory = place.rules(&rules(0.1));
+    let directory = place.rules(rules(0.1));
     let config =
         format!("rules.directory = {:?}\nrules.reload_poll_seconds = 1\n", directory.display().to_string());
     let server = Server::start(&place, &config, "operator");
@@ -104,7 +104,7 @@ fn rules_are_swapped_under_load_without_a_failed_or_mixed_verdict() {
 fn change_rules(place: &Place, server: &Server) -> Vec<String> {
     let mut versions = vec![in_force(server, "v1")];
 
-    place.rules(&rules(0.2));
+    place.rules(rules(0.2));
     let reloaded = server.post("/v1/rules/reload", "");
     assert_eq!(reloaded.status, 200, "{}", reloaded.text());
     versions.push(in_force(server, "v2"));
@@ -112,7 +112,7 @@ fn change_rules(place: &Place, server: &Server) -> Vec<String> {
     let once_more = server.post("/v1/rules/reload", "");
     assert_eq!((once_more.status, once_more.text()), (200, reloaded.text()));
 
-    place.rules(&rules(0.3).replace("device.ratings_1h >= 1", "device.rating_1h >= 1"));
+    place.rules(rules(0.3).replace("device.ratings_1h >= 1", "device.rating_1h >= 1"));
     let refused = server.post("/v1/rules/reload", "");
     assert_eq!(refused.status, 422, "{}", refused.text());
     for shown in ["rules.toml:", "did you mean", "device.ratings_1h"] {
@@ -120,14 +120,14 @@ fn change_rules(place: &Place, server: &Server) -> Vec<String> {
     }
     assert_eq!(in_force(server, "still-v2"), versions[1]);
 
-    place.rules(&rules(0.3));
+    place.rules(rules(0.3));
     let mut attempt = 0;
     versions.push(wait_for("the change of the file to be noticed", || {
         attempt += 1;
         Some(in_force(server, &format!("poll-{attempt}"))).filter(|now| *now != versions[1])
     }));
 
-    place.rules(&rules(0.4));
+    place.rules(rules(0.4));
     server.signal("HUP");
     versions.push(wait_for("SIGHUP", || {
         attempt += 1;

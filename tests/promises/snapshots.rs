@@ -115,7 +115,7 @@ fn rules(more: &str) -> String {
 #[test]
 fn counters_declared_under_load_are_fed_from_the_log_and_no_call_fails() {
     let place = Place::new();
-    let directory = place.rules(&rules(""));
+    let directory = place.rules(rules(""));
     let config =
         format!("rules.directory = {:?}\nrules.reload_poll_seconds = 0\n", directory.display().to_string());
     let server = Server::start(&place, &config, "operator");
@@ -146,7 +146,7 @@ fn counters_declared_under_load_are_fed_from_the_log_and_no_call_fails() {
                 })
             })
             .collect();
-        place.rules(&rules("everything.ratings_90d"));
+        place.rules(rules("everything.ratings_90d"));
         let reloaded = server.post("/v1/rules/reload", "");
         assert_eq!(reloaded.status, 200, "{}", reloaded.text());
         loads.into_iter().for_each(|load| load.join().unwrap());

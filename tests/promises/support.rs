@@ -1,13 +1,19 @@
-//! The binary as a child process, and a client of its sockets.
+//! The binary as a child process, a client of its sockets, and the service within a test.
 
 use std::fs::File;
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Output, Stdio};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use compact_str::CompactString;
 use serde_json::Value;
+use zhenping::log::entry::Act;
+use zhenping::metrics::Metrics;
+use zhenping::review::ReviewTimes;
+use zhenping::service::{self, Options, ReviewRequest, Service};
 
 /// Longer than anything here takes; a test that meets it fails rather than hangs.
 const PATIENCE: Duration = Duration::from_secs(120);
@@ -54,6 +60,42 @@ pub fn rating(id: &str, stars: u8, more: &str) -> String {
     )
 }
 
+/// A rule in force that does something to every rating for which a condition holds.
+pub fn rule(id: &str, then: &str, when: &str, suspect: &str) -> String {
+    format!(
+        "[[rule]]\nid = \"{id}\"\nwhen = \"{when}\"\nthen = \"{then}\"\nsuspect = \"{suspect}\"\nfamily = \"rater\"\n\
+         state = \"active\"\nowner = \"tests\"\nwhy = {{ zh = \"测试\", en = \"a test\" }}\n"
+    )
+}
+
+/// A service on a data directory, as it comes.
+pub fn options(data: PathBuf) -> Options {
+    Options::new(data, Arc::new(Metrics::new().unwrap()))
+}
+
+/// Submits a line; its answer.
+#[track_caller]
+pub fn ask(service: &Service, line: impl Into<String>) -> service::Answer {
+    let (sender, answered) = std::sync::mpsc::channel();
+    let reply = Box::new(move |answer| drop(sender.send(answer)));
+    service.submit(line.into().into(), reply);
+    answered.recv_timeout(PATIENCE).expect("an answer")
+}
+
+/// What somebody does about some cases; nothing forbids it.
+pub fn act(by: &str, act: Act, reason: &str, ids: &[&str], at: zhenping::time::Instant) -> ReviewRequest {
+    ReviewRequest {
+        rating_ids: ids.iter().copied().map(CompactString::from).collect(),
+        act,
+        reason: reason.into(),
+        words: String::new(),
+        by: by.into(),
+        at,
+        times: ReviewTimes::default(),
+        permit: Arc::new(|_| Ok(())),
+    }
+}
+
 /// A temporary directory with a data directory and files beside it.
 pub struct Place(tempfile::TempDir);
 
@@ -79,7 +121,7 @@ impl Place {
     }
 
     /// A rules directory with one file; its path.
-    pub fn rules(&self, text: &str) -> PathBuf {
+    pub fn rules(&self, text: impl AsRef<[u8]>) -> PathBuf {
         self.write("rules/rules.toml", text);
         self.path("rules")
     }

@@ -125,11 +125,13 @@ fn check(stated: &TopicSpec, found: &FluvioTopic) -> Result<(), BrokerError> {
         Some(stated) if stated == u64::from(seconds) => {}
         None if seconds >= FOR_EVER_SECONDS_MIN => {}
         stated => {
-            let stated = stated.map_or_else(
-                || format!("for ever (written as {FOR_EVER_SECONDS} s)"),
-                |stated| format!("{stated} s"),
-            );
-            differences.push(format!("it keeps messages for {seconds} s, and the settings state {stated}"));
+            let time = |seconds: u64| match seconds >= u64::from(FOR_EVER_SECONDS_MIN) {
+                true => format!("for ever (written as {seconds} s)"),
+                false => format!("for {seconds} s"),
+            };
+            let stated = stated.unwrap_or(u64::from(FOR_EVER_SECONDS));
+            let (found, stated) = (time(u64::from(seconds)), time(stated));
+            differences.push(format!("it keeps messages {found}, and the settings state {stated}"));
         }
     }
     let bytes = found.get_storage().and_then(|storage| storage.max_partition_size);

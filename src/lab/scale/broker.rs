@@ -89,6 +89,27 @@ impl Broker {
         self.away_until = self.away_until.max(until);
     }
 
+    /// CPU time in nanoseconds for which a message takes the partition.
+    fn entering(message: Message, p: &Parameters) -> f64 {
+        nanos(p.append_lane_us) + message.ratings as f64 * p.record_bytes * p.append_byte_ns
+    }
+
+    /// A message arrives where the partition's thread shares cores with others; the CPU time that it takes.
+    pub(super) fn arrive_shared(&mut self, message: Message, p: &Parameters) -> f64 {
+        self.lane.push_back(message);
+        let time = Self::entering(message, p);
+        self.taken[PARTITION] += time;
+        time
+    }
+
+    /// The partition is done with its first message, where its thread shares cores with others: gives it, and
+    /// the CPU time that its copies take.
+    pub(super) fn leave_shared(&mut self, p: &Parameters) -> Option<(Message, f64)> {
+        let message = self.lane.pop_front()?;
+        let bytes = message.ratings as f64 * p.record_bytes;
+        Some((message, f64::from(p.replication - 1) * (nanos(p.copy_us) + bytes * p.copy_byte_ns)))
+    }
+
     /// A message arrives. Gives the moment when the partition is done with it, if it gets it at once.
     pub(super) fn arrive(&mut self, now: Nanos, message: Message, parameters: &Parameters) -> Option<Nanos> {
         self.lane.push_back(message);
@@ -96,8 +117,7 @@ impl Broker {
     }
 
     fn enter(&mut self, now: Nanos, message: Message, p: &Parameters) -> Nanos {
-        let bytes = message.ratings as f64 * p.record_bytes;
-        self.take(PARTITION, now.max(self.away_until), nanos(p.append_lane_us) + bytes * p.append_byte_ns)
+        self.take(PARTITION, now.max(self.away_until), Self::entering(message, p))
     }
 
     /// The partition is done with its first message. Gives it with the moment when enough servers keep it,
@@ -140,17 +160,24 @@ impl Broker {
         self.waiting[node].take()
     }
 
-    /// Gets what there is from an offset on ready for a reader; gives the moment when it can be sent. There
-    /// must be something.
-    pub(super) fn prepare(&mut self, now: Nanos, from: u64, p: &Parameters) -> (Nanos, Push) {
+    /// What a reader is handed from an offset on, and the CPU time that it takes, in nanoseconds. There must be
+    /// something.
+    pub(super) fn lot(&self, from: u64, p: &Parameters) -> (Push, f64) {
         let most = self.before[from as usize] + p.push_ratings();
         let fit = self.before.partition_point(|&ratings| ratings <= most) as u64 - 1;
         let until = fit.max(from + 1).min(self.log.len() as u64);
         let bytes = self.ratings(from, until) as f64 * p.record_bytes;
+        let push = Push { until, is_all: until == self.log.len() as u64 };
+        (push, nanos(p.push_us) + bytes * p.push_byte_ns)
+    }
+
+    /// Gets what there is from an offset on ready for a reader; gives the moment when it can be sent.
+    pub(super) fn prepare(&mut self, now: Nanos, from: u64, p: &Parameters) -> (Nanos, Push) {
+        let (push, time) = self.lot(from, p);
         let core = (0..self.cores.len()).min_by_key(|&core| self.cores[core]).unwrap_or(0);
         let start = self.cores[core].max(now);
-        let ready = self.take(CORES, start, nanos(p.push_us) + bytes * p.push_byte_ns);
+        let ready = self.take(CORES, start, time);
         self.cores[core] = ready;
-        (ready, Push { until, is_all: until == self.log.len() as u64 })
+        (ready, push)
     }
 }

@@ -11,42 +11,26 @@ use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
 use super::arrivals::{Arrivals, Line, Span};
-use super::broker::{Broker, Message, Push};
-use super::event::{Due, Event};
+use super::broker::{Broker, CORES, Message, Push};
+use super::event::{Due, Event, WorkOf};
 use super::failures::Failures;
-use super::histogram::Histogram;
+use super::machine::{Lane, Machine};
 use super::node::{Group, Node, Then, Turn};
 use super::pool::{Job, Purpose};
+use super::seen::Seen;
 use super::{Log, Nanos, Scenario};
 use crate::lab::simulate::random::{self, Dice, Source};
 
 /// Of a span of answered ratings, so many moments of arrival are told apart.
 const SLICES: u64 = 16;
 
-/// What was seen.
-#[derive(Debug, Default)]
-pub(super) struct Seen {
-    pub(super) answered: u64,
-    pub(super) shed: u64,
-    pub(super) broken_off: u64,
-    pub(super) groups: u64,
-    /// Nanoseconds from arrival to answer.
-    pub(super) latency: Histogram,
-    /// Nanoseconds from the state of one node to that of another.
-    pub(super) lag: Histogram,
-    /// Ratings of others that were scored and that a decision did not know of.
-    pub(super) unseen: Histogram,
-    /// Nanoseconds that state threads took, by purpose.
-    pub(super) state_thread: [f64; 2],
-    /// Seconds that nodes took to read what they had missed.
-    pub(super) caught_up_s: Vec<f64>,
-}
-
 /// Nodes, their broker, and what is about to happen.
 pub(super) struct Cell<'a> {
     scenario: &'a Scenario,
     pub(super) nodes: Vec<Node>,
     pub(super) broker: Broker,
+    /// The machine that all share, if they do.
+    pub(super) machine: Option<Machine>,
     pub(super) seen: Seen,
     due: BinaryHeap<Reverse<Due>>,
     announced: u64,
@@ -73,6 +57,10 @@ impl<'a> Cell<'a> {
             scenario,
             nodes,
             broker: Broker::new(&scenario.parameters, count, end),
+            machine: match scenario.parameters.shared_cores {
+                0 => None,
+                cores => Some(Machine::new(cores, count)),
+            },
             seen: Seen::default(),
             due: BinaryHeap::new(),
             announced: 0,
@@ -99,6 +87,9 @@ impl<'a> Cell<'a> {
         for node in 0..self.nodes.len() {
             self.draw(node);
             self.nodes[node].pool.advance(self.end);
+        }
+        if let Some(machine) = &mut self.machine {
+            machine.advance(self.end);
         }
     }
 
@@ -128,6 +119,29 @@ impl<'a> Cell<'a> {
         let current = |cell: &Self, node: usize, epoch: u32| cell.nodes[node].epoch == epoch;
         match event {
             Event::Arrival { node, announced } if self.nodes[node].announced == announced => self.score(node),
+            Event::MachineDone { version } => {
+                let ended = self.machine.as_mut().map(|machine| machine.finish(self.now, version));
+                let ended = ended.unwrap_or_default();
+                if !ended.is_empty() {
+                    ended.into_iter().for_each(|event| self.happen(event));
+                    self.announce_machine();
+                }
+            }
+            Event::Worked { node, epoch, purpose } if current(self, node, epoch) => {
+                if let Some(then) = self.nodes[node].at_work[purpose as usize].pop_front() {
+                    self.go_on(node, then);
+                }
+            }
+            Event::Copied(message) => {
+                let p = &self.scenario.parameters;
+                let later = self.now + nanos(p.append_us - p.append_lane_us);
+                self.announce(later, Event::Kept(message));
+            }
+            Event::Read { node, epoch, count } if current(self, node, epoch) => {
+                self.draw(node);
+                self.nodes[node].unread -= count;
+                self.score(node);
+            }
             Event::PoolDone { node, version } => self.pool_done(node, version),
             Event::TurnDone { node, epoch } if current(self, node, epoch) => self.turn_done(node),
             Event::Synced { node, epoch } if current(self, node, epoch) => self.read_back(node),
@@ -174,9 +188,8 @@ impl<'a> Cell<'a> {
 
     /// Takes or sheds those that have arrived up to now.
     fn draw(&mut self, node: usize) {
-        let queue = u64::from(self.scenario.parameters.queue);
         let node = &mut self.nodes[node];
-        let room = if node.is_ready { queue.saturating_sub(node.inside) } else { 0 };
+        let room = node.room(self.scenario.parameters.queue);
         let arrived = node.arrivals.draw(self.now, room);
         node.inside += arrived.taken.count();
         node.waiting.append(arrived.taken);
@@ -193,8 +206,7 @@ impl<'a> Cell<'a> {
         let node = &mut self.nodes[at];
         if node.waiting.count() == 0 {
             // Where there is no room, nobody who arrives can be taken before somebody is answered.
-            let has_room = node.is_ready && node.inside < u64::from(p.queue);
-            if let Some(next) = has_room.then(|| node.arrivals.look_ahead()).flatten() {
+            if let Some(next) = (node.room(p.queue) > 0).then(|| node.arrivals.look_ahead()).flatten() {
                 node.announced += 1;
                 let announced = node.announced;
                 self.announce(next, Event::Arrival { node: at, announced });
@@ -210,7 +222,34 @@ impl<'a> Cell<'a> {
         self.give_to_pool(at, job);
     }
 
+    /// Work on the machine that all share; gives whether there is one.
+    fn share(&mut self, lane: Lane, work: f64, width: f64, event: Event) -> bool {
+        let Some(machine) = &mut self.machine else { return false };
+        machine.push(self.now, lane, work, width, event);
+        self.announce_machine();
+        true
+    }
+
+    fn announce_machine(&mut self) {
+        if let Some((at, version)) = self.machine.as_mut().and_then(Machine::next_end) {
+            self.announce(at, Event::MachineDone { version });
+        }
+    }
+
     fn give_to_pool(&mut self, node: usize, job: Job<Then>) {
+        if self.machine.is_some() {
+            let (lane, purpose) = match job.is_urgent {
+                true => (Lane::Fold(node), WorkOf::Log),
+                false => (Lane::Score(node), WorkOf::Scoring),
+            };
+            let width = u64::from(self.scenario.parameters.cores).min(job.pieces).max(1) as f64;
+            let at = &mut self.nodes[node];
+            at.pool.spent[job.purpose as usize] += job.work;
+            at.at_work[purpose as usize].push_back(job.then);
+            let event = Event::Worked { node, epoch: at.epoch, purpose };
+            self.share(lane, job.work, width, event);
+            return;
+        }
         self.nodes[node].pool.push(self.now, job);
         self.announce_pool(node);
     }
@@ -224,6 +263,10 @@ impl<'a> Cell<'a> {
     fn pool_done(&mut self, at: usize, version: u32) {
         let Some(then) = self.nodes[at].pool.finish(self.now, version) else { return };
         self.announce_pool(at);
+        self.go_on(at, then);
+    }
+
+    fn go_on(&mut self, at: usize, then: Then) {
         match then {
             Then::Observe(batch) => {
                 self.nodes[at].is_preparing = false;
@@ -256,6 +299,10 @@ impl<'a> Cell<'a> {
         let epoch = node.epoch;
         self.announce_pool(at);
         if let Some((purpose, micros)) = work {
+            if self.share(Lane::State(at), micros * 1e3, 1.0, Event::TurnDone { node: at, epoch }) {
+                self.seen.state_thread[purpose as usize] += micros * 1e3;
+                return;
+            }
             let done = self.now + nanos(micros);
             self.seen.state_thread[purpose as usize] += (done.min(self.end) - self.now) as f64;
             self.announce(done, Event::TurnDone { node: at, epoch });
@@ -324,12 +371,23 @@ impl<'a> Cell<'a> {
     }
 
     fn at_broker(&mut self, message: Message) {
+        if self.machine.is_some() {
+            let work = self.broker.arrive_shared(message, &self.scenario.parameters);
+            self.share(Lane::Partition, work, 1.0, Event::LaneDone);
+            return;
+        }
         if let Some(done) = self.broker.arrive(self.now, message, &self.scenario.parameters) {
             self.announce(done, Event::LaneDone);
         }
     }
 
     fn lane_done(&mut self) {
+        if self.machine.is_some() {
+            if let Some((message, work)) = self.broker.leave_shared(&self.scenario.parameters) {
+                self.share(Lane::Copies, work, 1.0, Event::Copied(message));
+            }
+            return;
+        }
         let Some((message, kept, next)) = self.broker.leave(self.now, &self.scenario.parameters) else {
             return;
         };
@@ -368,6 +426,12 @@ impl<'a> Cell<'a> {
     }
 
     fn push(&mut self, node: usize, epoch: u32, from: u64) {
+        if self.machine.is_some() {
+            let (push, work) = self.broker.lot(from, &self.scenario.parameters);
+            self.broker.taken[CORES] += work;
+            self.share(Lane::Push(node), work, 1.0, Event::Prepared { node, epoch, from, push });
+            return;
+        }
         let (ready, push) = self.broker.prepare(self.now, from, &self.scenario.parameters);
         self.announce(ready, Event::Prepared { node, epoch, from, push });
     }
@@ -457,8 +521,15 @@ impl<'a> Cell<'a> {
         self.draw(at);
         let Some(group) = self.nodes[at].group.take() else { return };
         let count = group.ratings.count();
-        self.nodes[at].inside -= count;
-        self.nodes[at].answered += count;
+        let node = &mut self.nodes[at];
+        node.inside -= count;
+        node.answered += count;
+        let (epoch, reading) = (node.epoch, count as f64 * self.scenario.parameters.client_us * 1e3);
+        if reading > 0.0 && self.machine.is_some() {
+            node.unread += count;
+            let width = self.scenario.parameters.shared_cores.into();
+            self.share(Lane::Client, reading, width, Event::Read { node: at, epoch, count });
+        }
         self.seen.answered += count;
         for &Span { count, from, to } in group.ratings.spans() {
             let slices = count.min(if to > from { SLICES } else { 1 });
@@ -475,6 +546,10 @@ impl<'a> Cell<'a> {
     fn lost(&mut self, at: usize) {
         self.draw(at);
         let (broken_off, unsent) = self.nodes[at].stop(self.now, self.scenario.log);
+        if let Some(machine) = &mut self.machine {
+            machine.clear(self.now, at);
+        }
+        self.announce_machine();
         self.seen.broken_off += broken_off;
         self.scored -= unsent as i64;
         self.broker.stop_waiting(at);

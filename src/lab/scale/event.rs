@@ -8,6 +8,24 @@ use super::broker::{Message, Push};
 /// What happens in a cell at one moment. An epoch is the node's life at the time when it was announced.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Event {
+    /// A task of the machine that all share is done.
+    MachineDone {
+        version: u32,
+    },
+    /// Work of a node that others may do in parallel is done, on the machine that all share.
+    Worked {
+        node: usize,
+        epoch: u32,
+        purpose: WorkOf,
+    },
+    /// Every copy of a message is written, on the machine that all share.
+    Copied(Message),
+    /// Whoever sends the ratings has read so many answers.
+    Read {
+        node: usize,
+        epoch: u32,
+        count: u64,
+    },
     /// Somebody arrives at a node that has nothing to score.
     Arrival {
         node: usize,
@@ -78,6 +96,15 @@ pub(super) enum Event {
     SpuLost {
         until: Nanos,
     },
+}
+
+/// Which work of a node.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum WorkOf {
+    /// Its own ratings are scored.
+    Scoring,
+    /// What came from the log is taken apart, or its own group answered.
+    Log,
 }
 
 /// An event with its time; the least is the next.

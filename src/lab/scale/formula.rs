@@ -9,6 +9,8 @@ use super::{Log, Scenario};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Resource {
+    /// The cores of one machine, for all nodes, the broker and whoever sends the ratings.
+    SharedCores,
     /// All cores of a node, for scoring and folding together.
     NodeCores,
     /// The one thread of a node that shows ratings to the feature state.
@@ -28,6 +30,7 @@ impl Resource {
     /// For people.
     pub fn name(self) -> &'static str {
         match self {
+            Self::SharedCores => "shared cores",
             Self::NodeCores => "node cores",
             Self::StateThread => "state thread",
             Self::Partition => "partition",
@@ -61,13 +64,19 @@ pub fn capacities(scenario: &Scenario) -> Vec<Capacity> {
     let state = own * p.observe_us + others * p.fold_observe_us;
     let mut all =
         vec![(Resource::NodeCores, f64::from(p.cores) * 1e6 / node), (Resource::StateThread, 1e6 / state)];
+    let mut together = node * nodes + p.client_us;
     if scenario.log.is_broker() {
         let partition = p.append_lane_us / group + p.record_bytes * p.append_byte_ns / 1e3;
         let push = nodes * (p.push_us / group + p.record_bytes * p.push_byte_ns / 1e3);
-        let bytes = p.record_bytes * (nodes + f64::from(p.replication - 1));
+        let copies = f64::from(p.replication - 1);
+        let bytes = p.record_bytes * (nodes + copies);
+        together += partition + push + copies * (p.copy_us / group + p.record_bytes * p.copy_byte_ns / 1e3);
         all.push((Resource::Partition, 1e6 / partition));
         all.push((Resource::BrokerCores, readers_cores(scenario) * 1e6 / push));
         all.push((Resource::BrokerNetwork, p.broker_gbit * 1e9 / 8.0 / bytes));
+    }
+    if p.shared_cores > 0 {
+        all.push((Resource::SharedCores, f64::from(p.shared_cores) * 1e6 / together));
     }
     all.into_iter().map(|(resource, ratings_per_s)| Capacity { resource, ratings_per_s }).collect()
 }
@@ -88,7 +97,7 @@ pub fn bound(scenario: &Scenario) -> Capacity {
 /// them more than a rating of their own: then fewer nodes bear more.
 pub fn ceiling(scenario: &Scenario) -> f64 {
     let all = bound(scenario);
-    if !matches!(all.resource, Resource::NodeCores | Resource::StateThread) {
+    if !matches!(all.resource, Resource::NodeCores | Resource::StateThread | Resource::SharedCores) {
         return all.ratings_per_s;
     }
     let few = |nodes| bound(&Scenario { nodes, ..scenario.clone() }).ratings_per_s;

@@ -18,10 +18,12 @@ mod event;
 mod failures;
 mod formula;
 mod histogram;
+mod machine;
 mod node;
 mod outcome;
 mod parameters;
 mod pool;
+mod seen;
 pub mod staleness;
 mod table;
 

@@ -49,6 +49,10 @@ pub(super) struct Node {
     /// Ratings that were answered.
     pub(super) answered: u64,
     pub(super) pool: Pool<Then>,
+    /// What comes next of work that is done on the machine that all share: of own ratings, and of the log.
+    pub(super) at_work: [VecDeque<Then>; 2],
+    /// Answers that whoever sends the ratings has not read yet.
+    pub(super) unread: u64,
     /// Whether own ratings are being scored in the pool.
     pub(super) is_preparing: bool,
     pub(super) turns: VecDeque<Turn>,
@@ -89,6 +93,8 @@ impl Node {
             inside: 0,
             answered: 0,
             pool: Pool::new(cores),
+            at_work: Default::default(),
+            unread: 0,
             is_preparing: false,
             turns: VecDeque::new(),
             turn: None,
@@ -111,6 +117,11 @@ impl Node {
         }
     }
 
+    /// Calls that the node has room for besides.
+    pub(super) fn room(&self, queue: u32) -> u64 {
+        if self.is_ready { u64::from(queue).saturating_sub(self.inside + self.unread) } else { 0 }
+    }
+
     /// Forgets all that was under way. Gives the numbers of ratings that are broken off, and of those among
     /// them that were scored and that nobody will ever read.
     pub(super) fn stop(&mut self, now: Nanos, log: Log) -> (u64, u64) {
@@ -131,6 +142,8 @@ impl Node {
         self.turns.clear();
         self.turn = None;
         self.pool.clear(now);
+        self.at_work.iter_mut().for_each(VecDeque::clear);
+        self.unread = 0;
         self.is_preparing = false;
         self.received = self.folded;
         self.unfolded = 0;

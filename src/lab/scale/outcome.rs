@@ -35,6 +35,8 @@ impl Quantiles {
 /// Shares of the time for which resources were taken, 0 to 1; of nodes, the mean.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct Utilisation {
+    /// The cores of the machine that all share; 0 where each has its own.
+    pub shared_cores: f64,
     /// A node's cores, by its own ratings.
     pub node_scoring: f64,
     /// A node's cores, by others' ratings.
@@ -54,6 +56,7 @@ impl Utilisation {
         let mut all = vec![
             (Resource::NodeCores, self.node_scoring + self.node_folding),
             (Resource::StateThread, self.state_thread),
+            (Resource::SharedCores, self.shared_cores),
         ];
         if log.is_broker() {
             all.push((Resource::Partition, self.partition));
@@ -117,7 +120,9 @@ pub(super) fn outcome(scenario: &Scenario, cell: &Cell<'_>) -> Outcome {
         let pools: f64 = cell.nodes.iter().map(|node| node.pool.spent[purpose as usize]).sum();
         (pools + seen.state_thread[purpose as usize]) / (nodes * cores * time)
     };
+    let shared = cell.machine.as_ref().map_or(0.0, |machine| machine.spent);
     let utilisation = Utilisation {
+        shared_cores: shared / (f64::from(scenario.parameters.shared_cores.max(1)) * time),
         node_scoring: node(Purpose::Scoring),
         node_folding: node(Purpose::Folding),
         state_thread: seen.state_thread.iter().sum::<f64>() / (nodes * time),

@@ -1,7 +1,8 @@
 //! What things cost, in one place: each parameter with its unit, default and bounds.
 //!
 //! The defaults that say "assumed" are guesses to be replaced by measured ones; the others are what one node
-//! takes on the machine of docs/performance.md.
+//! takes on the machine of docs/performance.md. What nodes and broker took on one small machine stands beside them
+//! in docs/scale.md, and `tests/cluster/throughput.rs` measures it.
 
 use std::fmt::Display;
 
@@ -58,7 +59,8 @@ parameters! {
         score_us: f64 = 18.0 "µs", in 0.0..=100_000.0;
         /// The part of --score-us that one thread does alone, in order: what state sees.
         observe_us: f64 = 6.0 "µs", in 0.0..=100_000.0;
-        /// CPU time to fold one rating that another node scored: features, statistics, index, mirror on disk.
+        /// CPU time to fold one rating that another node scored: features, statistics, index, mirror on disk (assumed;
+        /// measured on a small machine it is 27 to 40).
         fold_us: f64 = 8.0 "µs", in 0.0..=100_000.0;
         /// The part of --fold-us that the thread of the feature state does. A node has shown its own ratings to
         /// its state already, and folds only the rest of them (assumed: as --observe-us).
@@ -102,6 +104,16 @@ parameters! {
         broker_cores: u32 = 4 "N", in 2..=256;
         /// What the leader's network can send (assumed).
         broker_gbit: f64 = 10.0 "GBIT/S", in 0.001..=10_000.0;
+    }
+    "One machine for all" {
+        /// Cores that all nodes, the broker's servers and whoever sends the ratings share; 0: each has its own.
+        shared_cores: u32 = 0 "N", in 0..=256;
+        /// With --shared-cores: CPU time of whoever sends the ratings, for one and its answer.
+        client_us: f64 = 2.0 "µs", in 0.0..=100_000.0;
+        /// With --shared-cores: CPU time of each server that keeps a copy, for a message.
+        copy_us: f64 = 100.0 "µs", in 0.0..=10_000_000.0;
+        /// And each byte of it.
+        copy_byte_ns: f64 = 3.0 "ns", in 0.0..=100_000.0;
     }
     "The network" {
         /// Mean delay one way between a node and the broker (assumed: two sites of one city).

@@ -56,6 +56,7 @@ pub fn report(outcome: &Outcome) -> String {
     let mut grid = Grid::new(&["resource", "taken", "full at, ratings/s"]);
     let cores = utilisation.node_scoring + utilisation.node_folding;
     for (name, share) in [
+        ("shared cores", utilisation.shared_cores),
         ("node cores", cores),
         ("  scoring", utilisation.node_scoring),
         ("  folding", utilisation.node_folding),
@@ -64,7 +65,12 @@ pub fn report(outcome: &Outcome) -> String {
         ("broker cores", utilisation.broker_cores),
         ("broker network", utilisation.broker_network),
     ] {
-        if scenario.log == Log::Broker || !(name.starts_with("broker") || name == "partition") {
+        let is_there = match name {
+            "shared cores" => scenario.parameters.shared_cores > 0,
+            "partition" | "broker cores" | "broker network" => scenario.log == Log::Broker,
+            _ => true,
+        };
+        if is_there {
             grid.row(vec![name.to_owned(), percent(Some(share)), capacity(name)]);
         }
     }

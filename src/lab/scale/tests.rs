@@ -60,6 +60,61 @@ fn one_rating_after_the_other_waits_as_in_the_queue_m_d_1() {
 }
 
 #[test]
+fn on_one_shared_core_one_rating_after_the_other_waits_as_in_the_queue_m_d_1() {
+    for observe in [0.0, 20.0] {
+        let (service, load) = (20.0, 0.7);
+        let parameters = Parameters {
+            shared_cores: 1,
+            client_us: 0.0,
+            batch: 1,
+            score_us: service,
+            observe_us: observe,
+            ..free()
+        };
+        let rate = load * 1e6 / service;
+        let outcome = run(&Scenario { log: Log::Embedded, parameters, ..scenario(1, rate, 15.0) });
+        let expected = (service + wait_md1(load, service)) / 1e3;
+        let found = outcome.latency_ms.expect("ratings were answered").mean;
+        assert!(is_near(found, expected, 0.03), "{observe}: {found} for {expected} ms");
+        assert!(is_near(outcome.utilisation.shared_cores, load, 0.02));
+    }
+}
+
+#[test]
+fn a_full_machine_answers_what_its_cores_bear_however_many_nodes_share_it() {
+    let parameters = Parameters {
+        shared_cores: 2,
+        cores: 2,
+        score_us: 40.0,
+        observe_us: 10.0,
+        fold_us: 20.0,
+        fold_observe_us: 10.0,
+        client_us: 8.0,
+        append_us: 50.0,
+        append_lane_us: 50.0,
+        append_byte_ns: 4.0,
+        copy_us: 40.0,
+        copy_byte_ns: 4.0,
+        push_us: 30.0,
+        push_byte_ns: 2.0,
+        queue: 4_096,
+        ..free()
+    };
+    for nodes in 1..=4 {
+        // Own: 40 + 10, folds of the others: 20 each, the broker by the byte: 430 × (4 + 4 + 2 × nodes) ns.
+        let others = f64::from(nodes - 1);
+        let each = 50.0 + 8.0 + 20.0 * others + 0.43 * (8.0 + 2.0 * f64::from(nodes));
+        let cell = Scenario { parameters: parameters.clone(), ..scenario(nodes, 500_000.0, 10.0) };
+        assert!(is_near(bound(&cell).ratings_per_s, 2e6 / each, 0.02), "{:?}", bound(&cell));
+        let outcome = run(&cell);
+        let found = outcome.answered_per_s;
+        assert!(is_near(found, 2e6 / each, 0.05), "{nodes}: {found} for {}", 2e6 / each);
+        assert_eq!((outcome.fullest, outcome.binds), (Resource::SharedCores, true));
+        assert_eq!(outcome.offered, outcome.answered + outcome.shed + outcome.broken_off + outcome.in_flight);
+    }
+}
+
+#[test]
 fn one_node_without_a_network_waits_as_the_formula_of_a_single_node_says() {
     let only_log = |p: Parameters| Parameters { score_us: 0.0, observe_us: 0.0, ..p };
     for rate in [20_000.0, 100_000.0, 300_000.0] {

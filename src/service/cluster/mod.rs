@@ -5,13 +5,14 @@ mod stream;
 mod verdicts;
 
 use std::collections::{BTreeMap, VecDeque};
+use std::ops::Range;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc;
 use std::sync::{Arc, Mutex, OnceLock};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use super::commit::{SharedLog, Work};
+use super::commit::{Membership, SharedLog, Work};
 use super::intake::lock;
 use super::{ServiceError, Shared, Whose};
 use crate::broker::{Broker, Partition};
@@ -45,12 +46,18 @@ pub struct ClusterWatch {
     others: AtomicU64,
     /// Own entries that do not stand, since another node was first.
     skipped: AtomicU64,
-    /// Sum over own groups of what had not been seen when they were decided, in entries.
+    /// Sum over own groups of others' entries that had not been seen when they were decided.
     unseen: AtomicU64,
     /// Age of the last group of another node when it was folded here, in ms.
     staleness_ms: AtomicU64,
     /// Offset of the log's topic up to which everything is folded.
     offset: AtomicU64,
+    /// Offset up to which everything should be folded by now.
+    due: AtomicU64,
+    /// Where the log's topic ended when, as far back as `behind`.
+    ends: Mutex<VecDeque<(Instant, u64)>>,
+    /// How long a node may take to fold what is in the log.
+    behind: Option<Duration>,
     /// How far the partitions of the intake topic are scored, as the log says.
     scored: Mutex<BTreeMap<u32, u64>>,
     /// The latest heads of this node's log, to be compared with what others say of theirs.
@@ -87,9 +94,12 @@ pub struct ClusterView {
 
 impl ClusterWatch {
     /// Nothing is seen yet.
-    pub fn new(node: &str) -> Self {
+    pub fn new(node: &str, behind: Option<Duration>) -> Self {
         Self {
             node: node.to_owned(),
+            due: AtomicU64::new(0),
+            ends: Mutex::default(),
+            behind,
             cut_off: AtomicBool::new(false),
             unheard: AtomicBool::new(false),
             groups: AtomicU64::new(0),
@@ -131,7 +141,7 @@ impl ClusterWatch {
         }
     }
 
-    /// A group was settled; `unseen` entries came between what its node knew and its first.
+    /// A group was settled. An own one was decided without `unseen` entries of others that stand before it.
     pub(super) fn settled(&self, unseen: u64, fates: &[Fate], whose: Whose) {
         let stand = fates.iter().filter(|fate| matches!(fate, Fate::Stands(_))).count() as u64;
         let skipped = fates.len() as u64 - stand;
@@ -152,7 +162,7 @@ impl ClusterWatch {
         }
     }
 
-    /// Another node's group was folded so many ms after it was sent; clocks of two machines may differ.
+    /// Another node's group was folded so many ms after it was decided; clocks of two machines may differ.
     pub(super) fn saw(&self, age_ms: i64) {
         let age_ms = age_ms.max(0) as u64;
         self.staleness_ms.store(age_ms, Ordering::Relaxed);
@@ -175,8 +185,23 @@ impl ClusterWatch {
         lock(&self.scored).get(&partition).copied()
     }
 
-    /// Messages of the log's topic up to `end` that are not folded.
-    fn lag(&self, end: u64) -> u64 {
+    /// Whether it has not folded yet what was in the log so long ago that it may not decide without it.
+    pub(super) fn is_behind(&self) -> bool {
+        self.offset.load(Ordering::Relaxed) < self.due.load(Ordering::Relaxed)
+    }
+
+    /// Messages of the log's topic up to `end`, which it has now, that are not folded.
+    fn lag(&self, now: Instant, end: u64) -> u64 {
+        if let Some(behind) = self.behind {
+            let mut ends = lock(&self.ends);
+            ends.push_back((now, end));
+            while let Some((_, end)) = ends.pop_front_if(|(at, _)| now.duration_since(*at) >= behind) {
+                self.due.store(end, Ordering::Relaxed);
+            }
+        }
+        if let Some(metrics) = self.metrics.get() {
+            crate::metrics::set(&metrics.behind, u64::from(self.is_behind()));
+        }
         let lag = end.saturating_sub(self.offset.load(Ordering::Relaxed));
         if let Some(metrics) = self.metrics.get() {
             crate::metrics::set(&metrics.lag, lag);
@@ -323,20 +348,22 @@ pub(super) fn join(
     data: &Path,
     work: &mpsc::Sender<Work>,
 ) -> Result<Joined, ServiceError> {
-    let end = topics.log.bounds().map_err(ClusterError::from)?.end;
+    let Range { start, end } = topics.log.bounds().map_err(ClusterError::from)?;
     let position = Position::load(data, &topics.name, &shared.log).map_err(ClusterError::from)?;
     let key = shared.preparer.keyring().derive("zhenping cluster key check v1");
     let mut key_check = [0; 8];
     key_check.copy_from_slice(&blake3::hash(&key).as_bytes()[..8]);
-    let incarnation = topics.incarnation;
-    let identity = Identity { incarnation, key_check };
+    let identity = Identity { incarnation: topics.incarnation, key_check };
     if position.offset > end {
         return Err(ClusterError::AnotherTopic { topic: topics.name.clone() }.into());
     }
     // The last message that was settled is read again, to see that it is the same.
     let from = position.offset.saturating_sub(1);
+    if from < start {
+        return Err(ClusterError::Forgotten { topic: topics.name.clone(), from, start }.into());
+    }
     let log = Arc::clone(&topics.log);
-    let reader = Reader::start(topics.name.clone(), log, from, identity, nudge(work))?;
+    let reader = Reader::start(topics.name.clone(), log, from, identity.clone(), nudge(work))?;
     let sender = Sender::start(Arc::clone(&topics.log))?;
     let watch = shared.cluster.clone().ok_or(ServiceError::Stopping)?;
     if let Ok(metrics) = ClusterMetrics::new(&shared.metrics) {
@@ -345,7 +372,7 @@ pub(super) fn join(
     }
     watch.folded(position.offset, position.replica.intake());
     let (node, data) = (topics.node.clone(), data.to_owned());
-    let log = SharedLog::new(data, node, incarnation, key_check, position, reader, sender, watch);
+    let log = SharedLog::new(Membership { data, node, identity, position, reader, sender, watch });
     Ok(Joined { log, end })
 }
 
@@ -412,5 +439,32 @@ impl super::Service {
     /// What is seen of the cluster; `None` where the service has its log alone.
     pub fn cluster(&self) -> Option<ClusterView> {
         self.shared.cluster.as_ref().map(|watch| watch.view())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_node_is_behind_until_it_has_folded_what_was_there_so_long_ago() {
+        let watch = ClusterWatch::new("a", Some(Duration::from_secs(2)));
+        let (began, none) = (Instant::now(), BTreeMap::new());
+        let at = |second: u64, end: u64| {
+            watch.lag(began + Duration::from_secs(second), end);
+            watch.is_behind()
+        };
+        assert!(!at(0, 10) && !at(1, 20));
+        assert!(at(2, 30), "ten messages are two seconds old");
+        watch.folded(10, &none);
+        assert!(!watch.is_behind());
+        assert!(at(3, 30), "and ten more");
+        watch.folded(30, &none);
+        assert!(!at(9, 30), "it has all there is");
+        assert!(!at(10, 40), "what has just come may still be on its way");
+        let patient = ClusterWatch::new("b", None);
+        patient.lag(began, 10);
+        patient.lag(began + Duration::from_secs(60), 20);
+        assert!(!patient.is_behind());
     }
 }

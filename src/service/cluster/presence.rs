@@ -224,7 +224,7 @@ impl Work {
     fn measure(&mut self) {
         let Some(watch) = &self.shared.cluster else { return };
         if let Ok(bounds) = self.log.bounds() {
-            self.lag = watch.lag(bounds.end);
+            self.lag = watch.lag(Timer::now(), bounds.end);
         }
         let members = self.presence.members();
         let lost = members.iter().filter(|member| member.is_lost()).count();

@@ -201,7 +201,7 @@ impl Work {
     fn serve(&mut self, partition: u32) -> Result<(), BrokerError> {
         let Some(lane) = self.lanes.get_mut(&partition) else { return Ok(()) };
         let open: usize = lane.taken.iter().map(|taken| *lock(&taken.lines.open)).sum();
-        if open < LINES_MAX {
+        if open < LINES_MAX && !self.stream.shared.is_behind() {
             let messages = lane.follow.next(PATIENCE)?;
             for message in messages {
                 lane.taken.push_back(submit(&self.stream.shared, &message));

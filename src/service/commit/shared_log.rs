@@ -7,7 +7,7 @@ use std::time::{Duration, Instant as Timer, SystemTime, UNIX_EPOCH};
 
 use super::{Answer, Committer, Group, Pending, ServiceError, Whose, lock, write};
 use crate::cluster::group::{self, Header};
-use crate::cluster::{ClusterError, Fate, Incoming, Position, Reader, Replica, Sender, Settled};
+use crate::cluster::{ClusterError, Fate, Identity, Incoming, Position, Reader, Replica, Sender, Settled};
 use crate::features::reference::References;
 use crate::log::entry::{ActivationEntry, Subject};
 use crate::log::record::{PROVISIONAL, Record};
@@ -25,13 +25,30 @@ const PATIENCE: Duration = Duration::from_millis(200);
 /// How long a node that stops waits for a broker that cannot be reached.
 const STOPPING_GRACE: Duration = Duration::from_secs(15);
 
+/// What makes a node one of its cluster's.
+pub struct Membership {
+    /// The node's data directory.
+    pub data: PathBuf,
+    /// Its name.
+    pub node: String,
+    /// How its groups are told from others'.
+    pub identity: Identity,
+    /// How far its log follows the topic.
+    pub position: Position,
+    /// Reads the topic from the last message on that was settled.
+    pub reader: Reader,
+    /// Appends to the topic.
+    pub sender: Sender,
+    /// Where it tells what it sees.
+    pub watch: Arc<ClusterWatch>,
+}
+
 /// The topic as the committer knows it.
 pub struct SharedLog {
     data: PathBuf,
     topic: String,
     node: String,
-    incarnation: [u8; 16],
-    key_check: [u8; 8],
+    identity: Identity,
     reader: Reader,
     sender: Sender,
     replica: Replica,
@@ -41,39 +58,32 @@ pub struct SharedLog {
     begins_again: bool,
     /// The next own group's number.
     number: u64,
+    /// Entries of other nodes that were folded, since the start.
+    others: u64,
     tables: Collector,
     kept: Timer,
     watch: Arc<ClusterWatch>,
 }
 
 impl SharedLog {
-    /// Goes on from a position.
-    #[allow(clippy::too_many_arguments)]
-    pub fn new(
-        data: PathBuf,
-        node: String,
-        incarnation: [u8; 16],
-        key_check: [u8; 8],
-        position: Position,
-        reader: Reader,
-        sender: Sender,
-        watch: Arc<ClusterWatch>,
-    ) -> Self {
+    /// Goes on from the position.
+    pub fn new(membership: Membership) -> Self {
+        let Membership { data, node, identity, position, reader, sender, watch } = membership;
         let Position { topic, offset, replica, .. } = position;
-        let (number, tables, kept) = (0, Collector::default(), Timer::now());
         let (offset, begins_again) = (offset.saturating_sub(1), offset > 0);
+        let (number, others, tables, kept) = (0, 0, Collector::default(), Timer::now());
         Self {
             data,
             topic,
             node,
-            incarnation,
-            key_check,
+            identity,
             reader,
             sender,
             replica,
             offset,
             begins_again,
             number,
+            others,
             tables,
             kept,
             watch,
@@ -162,16 +172,17 @@ impl Committer {
     pub(super) fn append_shared(&mut self, group: &mut Group) -> Result<Vec<Entry>, ServiceError> {
         let began = Timer::now();
         let base = self.shared.log.head().next_sequence;
+        let decided = group.knowledge;
         let Some(shared_log) = &mut self.shared_log else { return Ok(Vec::new()) };
         let number = shared_log.number;
         shared_log.number += 1;
         let header = Header {
             node: shared_log.node.as_str().into(),
-            incarnation: shared_log.incarnation,
+            incarnation: shared_log.identity.incarnation,
             number,
             base,
-            sent_ms: unix_ms(),
-            key_check: shared_log.key_check,
+            decided_ms: unix_ms() - decided.map_or(0, |decided| decided.at.elapsed().as_millis() as i64),
+            key_check: shared_log.identity.key_check,
             intake: shared_log.watch.progress.take(),
             expectations: std::mem::take(&mut group.expectations),
         };
@@ -182,7 +193,7 @@ impl Committer {
             let Some(shared_log) = &mut self.shared_log else { return Ok(Vec::new()) };
             match shared_log.reader.next(PATIENCE)? {
                 Some(incoming)
-                    if incoming.header.incarnation == shared_log.incarnation
+                    if incoming.header.incarnation == shared_log.identity.incarnation
                         && incoming.header.number == number =>
                 {
                     shared_log.sender.settled(number);
@@ -225,7 +236,8 @@ impl Committer {
         let entries = std::mem::take(&mut group.entries);
         let settled = shared_log.replica.settle(&self.shared.log, header, records)?;
         let Settled { first, standing, fates, .. } = settled;
-        shared_log.watch.settled(first.saturating_sub(header.base), &fates, Whose::Own);
+        let known = group.knowledge.map_or(shared_log.others, |knowledge| knowledge.others);
+        shared_log.watch.settled(shared_log.others.saturating_sub(known), &fates, Whose::Own);
         shared_log.watch.folded(shared_log.offset, shared_log.replica.intake());
         let mut stand = Vec::with_capacity(standing.len());
         let mut kept = Vec::with_capacity(standing.len());
@@ -298,8 +310,9 @@ impl Committer {
         if standing.is_empty() {
             return Ok(());
         }
-        shared_log.watch.settled(first.saturating_sub(header.base), &fates, Whose::Others);
-        shared_log.watch.saw(unix_ms() - header.sent_ms);
+        shared_log.watch.settled(0, &fates, Whose::Others);
+        shared_log.watch.saw(unix_ms() - header.decided_ms);
+        shared_log.others += standing.len() as u64;
         let records: Vec<EncodedRecord> = standing.into_iter().map(|standing| standing.record).collect();
         let entries = records.iter().map(decode).collect::<Result<Vec<_>, _>>()?;
         let range = self.shared.log.append(&records)?;
@@ -321,10 +334,8 @@ impl Committer {
                 places.push(sequence);
             }
         }
-        if prepared.is_empty() {
-            return Ok(());
-        }
         shared.turnstile.join(|sequencer| {
+            sequencer.others += entries.len() as u64;
             for prepared in &prepared {
                 if let Some(tail) = &mut sequencer.tail {
                     tail.push(&prepared.observation);
