@@ -192,8 +192,11 @@ sections! {
         claim_minutes: u32 = 30, in 1..=480;
         /// Minutes within which a decision can be taken back.
         undo_minutes: u32 = 30, in 1..=1_440;
-        /// Of 100,000 admitted ratings, how many are drawn for review as a control sample.
-        control_per_100_000: u32 = 50, in 0..=100_000;
+        /// Of 100,000 admitted ratings that raters chose themselves, how many are drawn for review as a control
+        /// sample; 0: none.
+        control_per_100_000: u32 = 200, in 0..=100_000;
+        /// Most ratings a day that are drawn for the control sample.
+        control_per_day: u32 = 200, in 0..=1_000_000;
         /// Minutes without a request after which a session ends.
         idle_minutes: u32 = 30, in 1..=1_440;
         /// Hours after which a session ends in any case.

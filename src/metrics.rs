@@ -96,6 +96,8 @@ pub struct Metrics {
     /// Records of the log whose erasable part was erased.
     pub erased: IntCounter,
     reviews: IntCounterVec,
+    /// Admitted ratings that were drawn for the control sample.
+    pub control_drawn: IntCounter,
     /// Sequence up to which the desk's projection has the log.
     pub desk_position: IntGauge,
     /// Incidents that go on.
@@ -204,6 +206,10 @@ impl Metrics {
             desk_position: make.int_gauge(
                 "zhenping_desk_position",
                 "Sequence up to which the desk's projection has the log.",
+            )?,
+            control_drawn: make.counter(
+                "zhenping_control_drawn_total",
+                "Admitted ratings that were drawn for review as a control sample.",
             )?,
             incidents_open: make.int_gauge(
                 "zhenping_incidents_open",

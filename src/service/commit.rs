@@ -31,7 +31,7 @@ use crate::scoring::{Desk, Engine, Ruling, Spare};
 use crate::time::Instant;
 use crate::verdict::{Contribution, VerdictBody};
 use crate::version::Version;
-use crate::wire::{Decision, ReasonSource, Suspicion};
+use crate::wire::{Decision, Origin, ReasonSource, Suspicion};
 pub use review::{CASES_MAX, Permit, ReviewReply, ReviewRequest, Reviewed};
 pub use shared_log::SharedLog;
 
@@ -318,8 +318,9 @@ impl Committer {
             }
         }
         let drawn = entry.outcome.decision == Decision::Admit
+            && entry.observation.origin == Origin::Active
             && !entry.flags.has(RatingFlags::SECOND_LOOK)
-            && self.shared.lot.draws(&entry.observation.digest);
+            && self.shared.draws(&entry.observation.digest, at);
         if drawn {
             entry.flags = entry.flags.with(RatingFlags::CONTROL);
         }

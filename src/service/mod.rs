@@ -303,6 +303,20 @@ impl Shared {
         self.offset.day_of(at)
     }
 
+    /// Whether an admitted rating is drawn for the control sample; then it counts as drawn.
+    fn draws(&self, digest: &[u8; 16], at: Instant) -> bool {
+        if !self.lot.draws(digest) {
+            return false;
+        }
+        let (drawn, day) = (&mut lock(&self.folds).drawn, self.day_of(at));
+        let has_room = drawn.has_room(self.lot, day);
+        if has_room {
+            drawn.note(day);
+            self.metrics.control_drawn.inc();
+        }
+        has_room
+    }
+
     /// Folds what has just become durable and tells everybody.
     fn publish(&self, range: Range<u64>, entries: Vec<Entry>, whose: Whose) -> Vec<Entry> {
         let mut opened = Vec::new();

@@ -11,6 +11,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use super::folds::no_incidents;
+use super::lot::Drawn;
 use super::past::LogPast;
 use super::references::Collector;
 use super::rules::Archive;
@@ -108,6 +109,7 @@ fn from_nothing(ruling: &Arc<Ruling>, options: &Options) -> Restored {
             lookback: Lookback::new(options.lookback_ratings),
             governor: Governor::default(),
             incidents: no_incidents(options.offset),
+            drawn: Drawn::default(),
             offset: options.offset,
             tables: Collector::default(),
             tables_at: Vec::new(),

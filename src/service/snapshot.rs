@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 use serde::{Deserialize, Serialize};
 
 use super::intake::lock;
+use super::lot::Drawn;
 use super::references::{Collector, calendar_of};
 use super::rules::Archive;
 use super::{Folds, Options, Shared};
@@ -197,7 +198,7 @@ impl Snapshots {
         writer.section("meta", |out| postcard::to_io(&meta, out).map(drop).map_err(std::io::Error::other))?;
         writer.section("state", |out| engine.write(out).map_err(std::io::Error::other))?;
         writer.section("statistics", |out| out.write_all(statistics))?;
-        let holds = (folds.pending.all(), folds.pending.decided(), folds.budget.state());
+        let holds = (folds.pending.all(), folds.pending.decided(), folds.budget.state(), folds.drawn);
         writer
             .section("holds", |out| postcard::to_io(&holds, out).map(drop).map_err(std::io::Error::other))?;
         let lookback = (&folds.lookback, folds.governor);
@@ -273,7 +274,7 @@ impl Snapshots {
         let settings = statistics_settings(options);
         let statistics =
             Statistics::restore(section("statistics")?, settings).map_err(|error| error.to_string())?;
-        let (held, decided, budget): (Vec<(u64, Held)>, VecDeque<Ended>, BudgetState) =
+        let (held, decided, budget, drawn): (Vec<(u64, Held)>, VecDeque<Ended>, BudgetState, Drawn) =
             postcard::from_bytes(section("holds")?).map_err(|_| DAMAGED)?;
         let (lookback, governor): (Lookback, Governor) =
             postcard::from_bytes(section("lookback")?).map_err(|_| DAMAGED)?;
@@ -286,6 +287,7 @@ impl Snapshots {
             lookback,
             governor,
             incidents,
+            drawn,
             offset: options.offset,
             tables: collector,
             tables_at: meta.tables,

@@ -4,6 +4,7 @@ mod support;
 
 mod bad_lines;
 mod case_memory;
+mod control;
 mod erasure;
 mod holds;
 mod identical_bytes;
