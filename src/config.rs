@@ -229,6 +229,9 @@ sections! {
         /// Directory that `train` wrote, or "none" for rules alone; absent: models/ in the working directory if it
         /// holds a model, or else rules alone. It is read again when rules are.
         directory: Option<PathBuf> = None;
+        /// Whether versions of what is learnt from reviewers' decisions are published, compared and, if they are
+        /// better, come into force.
+        labels: bool = true;
         /// Most ratings of the last three days that the look-back remembers, at about 300 bytes each.
         lookback_ratings: usize = 500_000, in 1_000..=20_000_000;
     }

@@ -103,6 +103,7 @@ fn open_service(
     let mut options = Options::new(data.to_owned(), metrics);
     options.rules = RulesOrigin::find(config.rules.directory.clone());
     options.model = ModelOrigin::find(config.model.directory.clone());
+    options.labels = config.model.labels;
     options.lookback_ratings = config.model.lookback_ratings;
     options.references = ReferenceOrigin::find(config.reference.directory.clone(), data);
     options.intake = IntakeLimits { queue: config.queue.depth, ..IntakeLimits::default() };

@@ -222,6 +222,7 @@ impl Committer {
             }
             Judged::Tick(now) => self.lapse(now)?,
             Judged::Review(request, reply) => self.review(&request, reply)?,
+            Judged::Learning(entry) => drop(self.push(entry.encode(), Entry::Learning(entry))),
             Judged::Warmed(version, at) => self.warmed(version, at),
             Judged::Nothing => {}
         }

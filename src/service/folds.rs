@@ -1,5 +1,6 @@
 //! What the committer folds from the entries that it appends: pending holds, the budget.
 
+use super::learning::Decisions;
 use super::lot::Drawn;
 use super::references::{Collector, calendar_of};
 use crate::catalogue::builtin as f;
@@ -27,6 +28,8 @@ pub struct Folds {
     pub governor: Governor,
     /// What people should know of; no decision reads it.
     pub incidents: Incidents,
+    /// What is learnt from reviewers' decisions. It is folded beside the rest: it looks ratings up in the log.
+    pub decisions: Decisions,
     /// How many were drawn for the control sample today.
     pub drawn: Drawn,
     /// Where days begin.

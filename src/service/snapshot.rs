@@ -208,6 +208,9 @@ impl Snapshots {
         writer.section("incidents", |out| {
             postcard::to_io(&folds.incidents, out).map(drop).map_err(std::io::Error::other)
         })?;
+        writer.section("decisions", |out| {
+            postcard::to_io(&folds.decisions, out).map(drop).map_err(std::io::Error::other)
+        })?;
         let path = writer.finish(self.policy.kept)?;
         Ok(path.metadata().map_or(0, |metadata| metadata.len()))
     }
@@ -279,6 +282,7 @@ impl Snapshots {
         let (lookback, governor): (Lookback, Governor) =
             postcard::from_bytes(section("lookback")?).map_err(|_| DAMAGED)?;
         let incidents = postcard::from_bytes(section("incidents")?).map_err(|_| DAMAGED)?;
+        let decisions = postcard::from_bytes(section("decisions")?).map_err(|_| DAMAGED)?;
         let calendar = calendar.unwrap_or_else(|| options.calendar.clone());
         let folds = Folds {
             pending: Pending::restore(calendar, options.lapse, held, decided),
@@ -288,6 +292,7 @@ impl Snapshots {
             governor,
             incidents,
             drawn,
+            decisions,
             offset: options.offset,
             tables: collector,
             tables_at: meta.tables,

@@ -12,6 +12,7 @@ mod incidents;
 mod key_rotation;
 mod keys;
 mod kill;
+mod labels;
 mod learning;
 mod nodes;
 mod nothing_raw;
