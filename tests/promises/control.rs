@@ -44,6 +44,8 @@ fn a_days_bound_of_the_control_sample_holds_across_a_restart() {
         submit(&service, rating(&format!("before-{i}"), 4, ""));
     }
     service.stop().unwrap();
+    // It keeps its directory until then.
+    drop(service);
     assert_eq!(drawn(&place).len(), 3);
     // Once from a snapshot, once from the log alone.
     for round in 0..2 {

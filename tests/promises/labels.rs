@@ -113,7 +113,7 @@ fn what_reviewers_found_is_learnt_and_is_the_same_after_every_start() {
     let place = Place::new();
     let data = place.data();
     let service = open(&place, &data, true);
-    submit(&service, rating("before", 3, ""));
+    submit(&service, rating("before", 5, ""));
     assert_eq!(term(&verdict(&service, "before")), None);
     decide_many(&service, "first");
     let published = wait_for_step(&data, 1);
@@ -125,13 +125,14 @@ fn what_reviewers_found_is_learnt_and_is_the_same_after_every_start() {
     let settled = wait_for_step(&data, 2);
     let LearningStep::InForce(found) = settled.step else { panic!("it is better: {settled:?}") };
     assert!(found.with < found.without && settled.version == published.version);
-    submit(&service, rating("after", 3, ""));
+    submit(&service, rating("after", 5, ""));
     let after = verdict(&service, "after");
     let weight = term(&after).expect("it is in force");
     assert!(weight.abs() <= 2.0, "{weight}");
     assert_ne!(after["decision"], "reject");
 
     service.stop().unwrap();
+    drop(service);
     let (head, steps) = (learning(&data).len(), learning(&data));
     for with_snapshot in [true, false] {
         if !with_snapshot {
@@ -139,14 +140,14 @@ fn what_reviewers_found_is_learnt_and_is_the_same_after_every_start() {
         }
         let service = open(&place, &data, true);
         let id = format!("again-{with_snapshot}");
-        submit(&service, rating(&id, 3, ""));
+        submit(&service, rating(&id, 5, ""));
         assert_eq!(term(&verdict(&service, &id)), Some(weight), "from a snapshot: {with_snapshot}");
         service.stop().unwrap();
         assert_eq!(learning(&data)[..head], steps[..]);
     }
     // And where it is turned off, it is off.
     let service = open(&place, &data, false);
-    submit(&service, rating("off", 3, ""));
+    submit(&service, rating("off", 5, ""));
     assert_eq!(term(&verdict(&service, "off")), None);
 }
 
@@ -159,6 +160,7 @@ fn a_power_cut_before_or_after_a_version_is_published_loses_nothing_and_doubles_
     decide_many(&service, "first");
     copy(&data, &before);
     service.stop().unwrap();
+    drop(service);
 
     let cut = open(&place, &before, true);
     let published = wait_for_step(&before, 1);
@@ -211,7 +213,7 @@ fn of_many_nodes_one_publishes_and_all_have_the_same_in_force() {
         let mut ids = (0..).map(|i| format!("{name}-{i}"));
         wait_for("the version to be in force", || {
             let id = ids.next()?;
-            submit(node, rating(&id, 3, ""));
+            submit(node, rating(&id, 5, ""));
             term(&verdict(node, &id))
         })
     });
