@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::{env, fs, io};
 
 /// Files and folders below `src/`.
-const STATE: [&str; 17] = [
+const STATE: [&str; 18] = [
     "catalogue",
     "date.rs",
     "expression",
@@ -20,6 +20,7 @@ const STATE: [&str; 17] = [
     "scoring",
     "scoring.rs",
     "service/folds.rs",
+    "service/learning",
     "service/snapshot.rs",
     "statistics",
     "time.rs",

@@ -198,8 +198,11 @@ sections! {
         claim_minutes: u32 = 30, in 1..=480;
         /// Minutes within which a decision can be taken back.
         undo_minutes: u32 = 30, in 1..=1_440;
-        /// Of 100,000 admitted ratings, how many are drawn for review as a control sample.
-        control_per_100_000: u32 = 50, in 0..=100_000;
+        /// Of 100,000 admitted ratings that raters chose themselves, how many are drawn for review as a control
+        /// sample; 0: none.
+        control_per_100_000: u32 = 200, in 0..=100_000;
+        /// Most ratings a day that are drawn for the control sample.
+        control_per_day: u32 = 200, in 0..=1_000_000;
         /// Minutes without a request after which a session ends.
         idle_minutes: u32 = 30, in 1..=1_440;
         /// Hours after which a session ends in any case.
@@ -232,6 +235,9 @@ sections! {
         /// Directory that `train` wrote, or "none" for rules alone; absent: models/ in the working directory if it
         /// holds a model, or else rules alone. It is read again when rules are.
         directory: Option<PathBuf> = None;
+        /// Whether versions of what is learnt from reviewers' decisions are published, compared and, if they are
+        /// better, come into force.
+        labels: bool = true;
         /// Most ratings of the last three days that the look-back remembers, at about 300 bytes each.
         lookback_ratings: usize = 500_000, in 1_000..=20_000_000;
     }

@@ -96,6 +96,12 @@ pub struct Metrics {
     /// Records of the log whose erasable part was erased.
     pub erased: IntCounter,
     reviews: IntCounterVec,
+    /// Number of the version that was learnt from reviewers' decisions last.
+    labels_published: IntGauge,
+    labels_ratings: IntGauge,
+    labels_shadow: IntGauge,
+    /// Admitted ratings that were drawn for the control sample.
+    pub control_drawn: IntCounter,
     /// Sequence up to which the desk's projection has the log.
     pub desk_position: IntGauge,
     /// Incidents that go on.
@@ -205,6 +211,22 @@ impl Metrics {
                 "zhenping_desk_position",
                 "Sequence up to which the desk's projection has the log.",
             )?,
+            labels_published: make.int_gauge(
+                "zhenping_labels_published",
+                "Number of the version that was learnt from reviewers' decisions last.",
+            )?,
+            labels_ratings: make.int_gauge(
+                "zhenping_labels_ratings",
+                "Ratings with a reviewer's decision that the next version would be learnt from.",
+            )?,
+            labels_shadow: make.int_gauge(
+                "zhenping_labels_shadow",
+                "1 while a version that was learnt from reviewers' decisions runs in shadow.",
+            )?,
+            control_drawn: make.counter(
+                "zhenping_control_drawn_total",
+                "Admitted ratings that were drawn for review as a control sample.",
+            )?,
             incidents_open: make.int_gauge(
                 "zhenping_incidents_open",
                 "Surges of bad ratings by unrelated raters that go on.",
@@ -222,6 +244,13 @@ impl Metrics {
     /// Counts a scored rating.
     pub fn rating(&self, decision: Decision, bad: bool) {
         self.ratings[decision as usize][usize::from(bad)].inc();
+    }
+
+    /// Says how far learning from reviewers' decisions is.
+    pub fn learning(&self, published: u64, ratings: usize, has_shadow: bool) {
+        set(&self.labels_published, published);
+        set(&self.labels_ratings, ratings as u64);
+        self.labels_shadow.set(i64::from(has_shadow));
     }
 
     /// Counts an act of review.

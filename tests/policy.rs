@@ -3,8 +3,8 @@
 use proptest::prelude::*;
 use zhenping::features::case::Contest;
 use zhenping::policy::{
-    AxisEvidence, Decided, Evidence, Facts, FamilyWeight, Hard, Learned, Thresholds, WEAK_FAMILIES, decide,
-    text,
+    AxisEvidence, Correction, Decided, Evidence, Facts, FamilyWeight, Hard, Learned, Thresholds,
+    WEAK_FAMILIES, decide, text,
 };
 use zhenping::verdict::Contribution;
 use zhenping::wire::{Decision, Origin, ReasonSource, Suspicion};
@@ -222,7 +222,7 @@ prop_compose! {
             suspicion: Suspicion::from_index(suspicion),
             family: FAMILIES[family].into(),
         });
-        Evidence { axes, hard: hard.collect(), learned: None }
+        Evidence { axes, hard: hard.collect(), learned: None, correction: None }
     }
 }
 
@@ -334,4 +334,57 @@ proptest! {
             prop_assert_eq!(judged(more, more), Decision::Admit);
         }
     }
+
+    #[test]
+    fn what_reviewers_found_elsewhere_never_holds_a_matched_applicants_bad_rating(
+        evidence in any_evidence(), learned in proptest::option::of(any_learned()), facts in any_facts(),
+        term in 0.0f64..=2.0,
+    ) {
+        let facts = Facts {
+            bad: true,
+            matched_applicant: true,
+            origin: Origin::Active,
+            contest: Contest::default(),
+            ..facts
+        };
+        let evidence = Evidence { learned, ..evidence };
+        if decided(&evidence, &facts).decision == Decision::Admit {
+            prop_assert_eq!(decided(&corrected(&evidence, term), &facts).decision, Decision::Admit);
+        }
+    }
+
+    #[test]
+    fn what_was_learnt_from_reviewers_rejects_nothing_and_moves_the_risk_within_its_bound(
+        evidence in any_evidence(), learned in proptest::option::of(any_learned()), facts in any_facts(),
+        term in -2.0f64..=2.0,
+    ) {
+        let evidence = Evidence { learned, ..evidence };
+        let (before, after) = (decided(&evidence, &facts), decided(&corrected(&evidence, term), &facts));
+        if before.decision != Decision::Reject {
+            prop_assert_ne!(after.decision, Decision::Reject);
+        }
+        let logit = |risk: f32| (f64::from(risk) / (1.0 - f64::from(risk))).ln();
+        let risks = [before.risk, after.risk];
+        // Beyond, an f32 is too coarse to tell log-odds.
+        if risks.iter().all(|risk| (1e-4..0.999).contains(risk)) && facts.origin == Origin::Active {
+            let moved = logit(after.risk) - logit(before.risk);
+            prop_assert!(moved.abs() <= term.abs() + 0.01, "{} by {}", moved, term);
+        }
+    }
+}
+
+fn corrected(evidence: &Evidence, term: f64) -> Evidence {
+    Evidence { correction: Some(Correction { term, reasons: Vec::new() }), ..evidence.clone() }
+}
+
+#[test]
+fn what_was_learnt_from_reviewers_is_a_reason_where_it_counts() {
+    let mut evidence = evidence(Suspicion::PaddedPraise, &[("rater", 5.5)]);
+    assert_eq!(decided(&evidence, &plain()).decision, Decision::Admit);
+    let reason = Contribution { code: "labels.reviewers".into(), source: ReasonSource::Model, weight: 1.5 };
+    evidence.correction = Some(Correction { term: 1.5, reasons: vec![reason] });
+    let outcome = decided(&evidence, &plain());
+    assert_eq!(outcome.decision, Decision::Hold);
+    assert_eq!(codes(&outcome), ["rule-rater", "labels.reviewers"]);
+    assert!((f64::from(outcome.risk) - 1.0 / (1.0 + (-1.0_f64).exp())).abs() < 1e-6, "{}", outcome.risk);
 }

@@ -103,6 +103,7 @@ fn open_service(
     let mut options = Options::new(data.to_owned(), metrics);
     options.rules = RulesOrigin::find(config.rules.directory.clone());
     options.model = ModelOrigin::find(config.model.directory.clone());
+    options.labels = config.model.labels;
     options.lookback_ratings = config.model.lookback_ratings;
     options.references = ReferenceOrigin::find(config.reference.directory.clone(), data);
     options.intake = IntakeLimits { queue: config.queue.depth, ..IntakeLimits::default() };
@@ -115,7 +116,7 @@ fn open_service(
         decide_working_days: u16::try_from(config.desk.decide_working_days)?,
         traced_ratings: config.desk.traced_ratings,
     });
-    options.control = Lot::new(config.desk.control_per_100_000);
+    options.control = Lot::new(config.desk.control_per_100_000).at_most(config.desk.control_per_day);
     options.lapse.bad_working_days = u16::try_from(config.holds.lapse_working_days)?;
     options.segment_bytes = u32::try_from(config.log.segment_mib << 20)?;
     options.snapshots =

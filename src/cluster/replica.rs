@@ -232,6 +232,8 @@ impl Replica {
                 Ok(stands)
             }
             kind::REVIEW => Ok(Fate::Skipped(None)),
+            // The fold of them takes those that are in order.
+            kind::LEARNING => Ok(stands),
             _ => Err(Problem::Record(DecodeError {
                 field: "kind",
                 problem: "is of a later version of the program; upgrade this node",

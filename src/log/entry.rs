@@ -1,5 +1,6 @@
 //! What stands in the log. Every entry is self-contained, so that a fold needs no look-ups.
 
+mod learning;
 mod review;
 
 use compact_str::CompactString;
@@ -11,6 +12,7 @@ use crate::time::Instant;
 use crate::verdict::{Contribution, Outcome, Version};
 use crate::wire::{Channel, Decision, Origin, Stage, Suspicion};
 
+pub use learning::{Comparison, LearningEntry, LearningStep};
 pub use review::{Act, CallbackResult, ReviewEntry, WORDS_CHARS_MAX, Words};
 
 /// One entry of the log.
@@ -26,6 +28,8 @@ pub enum Entry {
     Activation(ActivationEntry),
     /// What a person did about a rating.
     Review(Box<ReviewEntry>),
+    /// What was learnt from reviewers' decisions was published, came into force or was dropped.
+    Learning(Box<LearningEntry>),
     /// An entry of a kind that this version does not know. Folds skip it; the chain covers it.
     Unknown {
         /// Its kind.
@@ -50,7 +54,7 @@ impl Entry {
             Self::Erased(public) => Some(&public.rating_id),
             Self::Revision(entry) => Some(&entry.rating.rating_id),
             Self::Review(entry) => Some(&entry.rating_id),
-            Self::Activation(_) | Self::Unknown { .. } => None,
+            Self::Activation(_) | Self::Learning(_) | Self::Unknown { .. } => None,
         }
     }
 }

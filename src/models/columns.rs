@@ -12,7 +12,7 @@ fn is_left_out(name: &str) -> bool {
 }
 
 /// One column.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Column {
     /// The feature.
     pub feature: String,
@@ -52,7 +52,7 @@ enum Reading {
 }
 
 /// Columns, and where a catalogue has them.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Columns(Vec<(FeatureId, Reading)>);
 
 impl Columns {

@@ -3,12 +3,14 @@
 //! ```text
 //! features ─▶ density ─▶ columns ─▶ trees ─┐
 //! rules' log-odds ──────────────────────────┴▶ log-odds of one rating ─▶ lookback: the ratings around it
+//! reviewers' decisions ─▶ labels: a bounded term on top of either
 //! ```
 
 mod artefact;
 mod calibration;
 pub mod columns;
 pub mod density;
+pub mod labels;
 mod model;
 pub mod trees;
 

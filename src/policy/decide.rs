@@ -22,6 +22,18 @@ pub struct Evidence {
     pub hard: Vec<Hard>,
     /// What a model says, where one is in force: then its risk decides in the place of the axes'.
     pub learned: Option<Learned>,
+    /// What was learnt from reviewers' decisions says, where a version is in force.
+    pub correction: Option<Correction>,
+}
+
+/// What was learnt from reviewers' decisions adds: to a model's log-odds, or else to those of the suspicion that
+/// leads by the rules. Where it speaks against the rater it is weak evidence; it holds at most, and rejects nothing.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Correction {
+    /// Log-odds.
+    pub term: f64,
+    /// What says so.
+    pub reasons: Vec<Contribution>,
 }
 
 /// What a model says of one rating, on top of the rules' log-odds for its [`lead`].
@@ -46,7 +58,8 @@ pub struct Learned {
 }
 
 impl Learned {
-    fn logit(&self, rules: f64) -> f64 {
+    /// The log-odds of a rating whose lead by the rules has these.
+    pub fn logit(&self, rules: f64) -> f64 {
         self.scale * rules + self.base + self.strong + self.weak + self.group
     }
 }
@@ -201,11 +214,17 @@ pub fn decide(evidence: &Evidence, facts: &Facts, thresholds: &Thresholds) -> De
         true => (&thresholds.hold_bad, &thresholds.second_look_bad),
         false => (&thresholds.hold, &thresholds.second_look),
     };
-    let lead = axes.lead(bars);
+    let mut lead = axes.lead(bars);
     let learned = evidence.learned.as_ref();
+    let correction = evidence.correction.as_ref().map_or(0.0, |correction| correction.term);
+    let corrected = lead;
     let risk = match learned {
-        Some(learned) => finite(learned.logit(axes.logit(lead))),
-        None => axes.risk(lead),
+        Some(learned) => finite(learned.logit(axes.logit(lead)) + correction),
+        None => {
+            axes.add(corrected, correction);
+            lead = axes.lead(bars);
+            axes.risk(lead)
+        }
     };
     // Where a model is in force, its risk is what is compared, with its own bars.
     let reach = |axes: &Axes| match learned {
@@ -231,14 +250,19 @@ pub fn decide(evidence: &Evidence, facts: &Facts, thresholds: &Thresholds) -> De
     // Promise 4: for a matched applicant the weak families are taken out, and the question is put again.
     if facts.bad && facts.matched_applicant && decision != Decision::Admit {
         axes.drop_weak_families(evidence);
+        let against = correction.max(0.0);
         let strong = |hard: &&Hard| hard.decision != Decision::Admit && !is_weak(&hard.family);
         let still = match learned {
             Some(learned) => {
                 let rules = axes.logit(axes.lead(bars));
-                let logit = learned.scale * rules + learned.base + learned.strong;
+                let spoken_for = learned.weak.min(0.0) + correction.min(0.0);
+                let logit = learned.scale * rules + learned.base + learned.strong + spoken_for;
                 finite(logit + learned.group.min(0.0)) >= learned.hold
             }
-            None => axes.reach(bars),
+            None => {
+                axes.add(corrected, -against);
+                axes.reach(bars)
+            }
         };
         if !still && !evidence.hard.iter().any(|hard| strong(&hard)) {
             decision = Decision::Admit;
@@ -267,7 +291,7 @@ pub fn decide(evidence: &Evidence, facts: &Facts, thresholds: &Thresholds) -> De
         decision,
         suspicion: named.then_some(suspicion),
         risk,
-        reasons: reasons(evidence, suspicion, wanted.hard, notes),
+        reasons: reasons(evidence, suspicion, learned.is_some() || lead == corrected, wanted.hard, notes),
         second_look,
         over_budget: false,
         proceed: facts.bad,
@@ -346,6 +370,13 @@ impl Axes {
         }
     }
 
+    /// Adds to the log-odds of a suspicion that can apply.
+    fn add(&mut self, suspicion: Suspicion, term: f64) {
+        if let Some(logit) = &mut self.0[suspicion as usize] {
+            *logit += term;
+        }
+    }
+
     fn risk(&self, suspicion: Suspicion) -> f32 {
         self.0[suspicion as usize].map_or(0.0, finite)
     }
@@ -395,6 +426,7 @@ fn by_stars(facts: &Facts) -> Suspicion {
 fn reasons(
     evidence: &Evidence,
     suspicion: Suspicion,
+    is_corrected: bool,
     hard: Option<&Hard>,
     notes: Vec<Contribution>,
 ) -> Vec<Contribution> {
@@ -404,6 +436,11 @@ fn reasons(
             reason.weight = (f64::from(reason.weight) * learned.scale) as f32;
         }
         reasons.extend_from_slice(&learned.reasons);
+    }
+    if let Some(correction) = evidence.correction.as_ref().filter(|_| is_corrected) {
+        let is_new = |reason: &&Contribution| !reasons.iter().any(|known| known.code == reason.code);
+        let new: Vec<Contribution> = correction.reasons.iter().filter(is_new).cloned().collect();
+        reasons.extend(new);
     }
     if let Some(hard) = hard
         && !reasons.iter().any(|reason| reason.code == hard.code)

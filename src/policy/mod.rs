@@ -17,8 +17,8 @@ pub use budget::{Budget, BudgetDecision, BudgetState};
 pub use calendar::{Calendar, CalendarError};
 pub use contest::Ruling;
 pub use decide::{
-    AxisEvidence, Decided, Evidence, Facts, FamilyWeight, Hard, Lead, Learned, NEVER, PerSuspicion,
-    Thresholds, WEAK_FAMILIES, decide, is_strong_feature, lead,
+    AxisEvidence, Correction, Decided, Evidence, Facts, FamilyWeight, Hard, Lead, Learned, NEVER,
+    PerSuspicion, Thresholds, WEAK_FAMILIES, decide, is_strong_feature, lead,
 };
 pub use governor::Governor;
 pub use lapse::{Ended, Extension, Held, LapsePolicy, Pending};

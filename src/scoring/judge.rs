@@ -8,9 +8,9 @@ use crate::catalogue::{builtin as f, code_of};
 use crate::features::case::Contest;
 use crate::features::keys::KeyField;
 use crate::lookback::{Link, Look, STRONG_LINKS};
-use crate::models::{InForce, Platt, Reading, sigmoid};
+use crate::models::{InForce, Platt, Reading, labels, sigmoid};
 use crate::observation::Observation;
-use crate::policy::{self, Evidence, Facts, FamilyWeight, Hard, Learned};
+use crate::policy::{self, Correction, Evidence, Facts, FamilyWeight, Hard, Learned};
 use crate::rules::{Assessment, ListKeys};
 use crate::time::Instant;
 use crate::verdict::{Contribution, Outcome};
@@ -41,6 +41,8 @@ const RETHOUGHT: f64 = 0.02;
 /// How many of a model's reasons a verdict gives, and how much each must add or take away.
 const MOST_REASONS: usize = 6;
 const LEAST_REASON: f64 = 0.2;
+/// How many features are named that moved what was learnt from reviewers.
+const MOST_MOVERS: usize = 3;
 
 /// Judges one rating by itself. Pure; where a model is in force, its log-odds become the feature
 /// `model.logit`.
@@ -53,6 +55,7 @@ pub fn judge(
     desk: &mut Desk,
 ) -> Judgement {
     let (mut evidence, facts) = weigh(ruling, observation, features, observed, scored_at, desk);
+    evidence.correction = correction(ruling, observation, features, desk);
     if let Some(model) = model_for(ruling, observation) {
         let lead = policy::lead(&evidence, &facts, ruling.thresholds());
         if let Some(tail) = model.density(observation.channel, features) {
@@ -95,6 +98,7 @@ pub fn rethink(
         return None;
     }
     let (mut evidence, facts) = weigh(ruling, observation, features, observed, scored_at, desk);
+    evidence.correction = correction(ruling, observation, features, desk);
     let lead = policy::lead(&evidence, &facts, ruling.thresholds());
     let reading = model.read(features, lead.logit, &mut desk.values);
     for (feature, suspects) in group_features(look) {
@@ -236,6 +240,25 @@ pub fn group_reasons(look: &Look, around: f64, catalogue: &Catalogue) -> Vec<Con
         (suspects > 0).then(|| model_reason(&catalogue.get(feature).name, around * share))
     };
     features.into_iter().filter_map(reason).collect()
+}
+
+/// What was learnt from reviewers' decisions says of a rating that a person gave.
+fn correction(
+    ruling: &Ruling,
+    observation: &Observation,
+    features: &FeatureVector,
+    desk: &mut Desk,
+) -> Option<Correction> {
+    let labels = ruling.labels().filter(|_| observation.origin == Origin::Active)?;
+    let term = labels.term(features, &mut desk.values);
+    let mut reasons = Vec::new();
+    if term.abs() >= LEAST_REASON {
+        reasons.push(model_reason(labels::CODE, term));
+        // They share in the term and add nothing beside it.
+        let movers = labels.movers(features, term, MOST_MOVERS, &mut desk.values);
+        reasons.extend(movers.into_iter().map(|id| model_reason(&ruling.catalogue().get(id).name, 0.0)));
+    }
+    Some(Correction { term, reasons })
 }
 
 fn model_reason(feature: &str, weight: f64) -> Contribution {

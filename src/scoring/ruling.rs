@@ -7,6 +7,7 @@ use crate::catalogue::Catalogue;
 use crate::expression::Diagnostics;
 use crate::features::counter::CounterSet;
 use crate::lookback;
+use crate::models::labels::{Labels, LabelsInForce};
 use crate::models::{GroupModel, InForce, Model, ModelError};
 use crate::policy::{NEVER, PerSuspicion, Thresholds};
 use crate::rules::{RuleSet, Source};
@@ -21,6 +22,7 @@ pub struct Ruling {
     rules: Arc<RuleSet>,
     thresholds: Thresholds,
     model: Option<InForce>,
+    labels: Option<LabelsInForce>,
 }
 
 /// Everything that is wrong with a set of rule files.
@@ -63,6 +65,7 @@ impl Ruling {
             rules: Arc::new(rules),
             thresholds,
             model: None,
+            labels: None,
         })
     }
 
@@ -79,6 +82,17 @@ impl Ruling {
             None => None,
         };
         Ok(Self { model, ..self.clone() })
+    }
+
+    /// With a version of what was learnt from reviewers' decisions, in the place of any before.
+    pub fn with_labels(&self, labels: Option<Arc<Labels>>) -> Self {
+        let labels = labels.map(|labels| LabelsInForce::new(labels, &self.catalogue));
+        Self { labels, ..self.clone() }
+    }
+
+    /// What was learnt from reviewers' decisions and is in force.
+    pub fn labels(&self) -> Option<&LabelsInForce> {
+        self.labels.as_ref()
     }
 
     /// The model in force beside the rules.
@@ -104,6 +118,11 @@ impl Ruling {
     /// Every feature, the declared counters among them.
     pub fn catalogue(&self) -> &Catalogue {
         &self.catalogue
+    }
+
+    /// The catalogue, for whoever outlives the ruling.
+    pub fn shared_catalogue(&self) -> Arc<Catalogue> {
+        Arc::clone(&self.catalogue)
     }
 
     /// The declared counters.

@@ -28,7 +28,7 @@ use crate::scoring::{Desk, Engine, Ruling, Spare};
 use crate::time::Instant;
 use crate::verdict::VerdictBody;
 use crate::version::Version;
-use crate::wire::{Decision, Suspicion};
+use crate::wire::{Decision, Origin, Suspicion};
 pub use review::{CASES_MAX, Permit, ReviewReply, ReviewRequest, Reviewed};
 use revise::{Standing, Why, by_stars, policy_reason};
 pub use shared_log::{Membership, SharedLog};
@@ -224,6 +224,7 @@ impl Committer {
             }
             Judged::Tick(now) => self.lapse(now)?,
             Judged::Review(request, reply) => self.review(&request, reply)?,
+            Judged::Learning(entry) => drop(self.push(entry.encode(), Entry::Learning(entry))),
             Judged::Warmed(version, at) => self.warmed(version, at),
             Judged::Nothing => {}
         }
@@ -321,8 +322,9 @@ impl Committer {
             }
         }
         let drawn = entry.outcome.decision == Decision::Admit
+            && entry.observation.origin == Origin::Active
             && !entry.flags.has(RatingFlags::SECOND_LOOK)
-            && self.shared.lot.draws(&entry.observation.digest);
+            && self.shared.draws(&entry.observation.digest, at);
         if drawn {
             entry.flags = entry.flags.with(RatingFlags::CONTROL);
         }

@@ -1,11 +1,13 @@
 //! What the committer folds from the entries that it appends: pending holds, the budget.
 
+use super::learning::Decisions;
+use super::lot::Drawn;
 use super::references::{Collector, calendar_of};
 use crate::catalogue::builtin as f;
 use crate::date::UtcOffset;
 use crate::incidents::{Incidents, Limits, Opened};
 use crate::log::Entry;
-use crate::log::entry::{Act, RevisionEntry, RevisionSource};
+use crate::log::entry::{Act, RatingFlags, RevisionEntry, RevisionSource};
 use crate::lookback::{Entrant, Lookback};
 use crate::models::GroupModel;
 use crate::policy::{Budget, Governor, Pending};
@@ -26,6 +28,10 @@ pub struct Folds {
     pub governor: Governor,
     /// What people should know of; no decision reads it.
     pub incidents: Incidents,
+    /// What is learnt from reviewers' decisions. It is folded beside the rest: it looks ratings up in the log.
+    pub decisions: Decisions,
+    /// How many were drawn for the control sample today.
+    pub drawn: Drawn,
     /// Where days begin.
     pub offset: UtcOffset,
     /// Reference tables on their way: their holidays make the calendar of the holds from there on.
@@ -70,6 +76,9 @@ impl Folds {
         match entry {
             Entry::Rating(rating) => {
                 self.governor.note(rating.outcome.decision != Decision::Admit);
+                if rating.flags.has(RatingFlags::CONTROL) {
+                    self.drawn.note(self.offset.day_of(rating.outcome.scored_at));
+                }
             }
             Entry::Revision(revision) if revision.source == RevisionSource::LookBack => {
                 self.governor.note_found();

@@ -21,6 +21,7 @@ mod gate;
 mod intake;
 mod known;
 mod latency;
+mod learning;
 mod lot;
 mod open;
 mod past;
@@ -68,6 +69,7 @@ pub use commit::{CASES_MAX, Output, Permit, ReviewReply, ReviewRequest, Reviewed
 pub use desk::{DeskOptions, MINUTES_KEPT, ReviewDesk};
 pub use folds::Folds;
 pub use intake::{IntakeLimits, Refused};
+pub use learning::{DECISIONS, EXAMPLES_MAX, WEIGHT_MAX};
 pub use lot::Lot;
 pub use open::ServiceError;
 pub use queries::Page;
@@ -146,6 +148,8 @@ pub struct Options {
     pub bad_holds_per_day: u32,
     /// Which admitted ratings go to review as a control sample.
     pub control: Lot,
+    /// Whether versions of what was learnt from reviewers' decisions are published and come into force.
+    pub labels: bool,
     /// Days that a comment stays in the vault; those of ratings on hold stay longer.
     pub vault_days: u32,
     /// Days that the erasable part of a record stays; those of ratings on hold stay longer.
@@ -189,6 +193,7 @@ impl Options {
             lapse: LapsePolicy::default(),
             bad_holds_per_day: 1_000,
             control: Lot::NONE,
+            labels: true,
             vault_days: 30,
             erasable_days: 180,
             segment_bytes: 64 << 20,
@@ -235,6 +240,7 @@ struct Shared {
     evidence: EvidenceKey,
     words: crate::vault::WordsKey,
     lot: Lot,
+    labels: bool,
     head: watch::Sender<u64>,
     recent: Mutex<queries::Recent>,
     spares: spares::Spares,
@@ -271,6 +277,7 @@ pub struct Service {
 
 struct Threads {
     ticker: Option<Ticker>,
+    learner: Option<learning::Learner>,
     warmer: Option<warm::Warmer>,
     workers: Vec<JoinHandle<()>>,
     sealer: JoinHandle<Result<(), ServiceError>>,
@@ -311,12 +318,28 @@ impl Shared {
         self.offset.day_of(at)
     }
 
+    /// Whether an admitted rating is drawn for the control sample; then it counts as drawn.
+    fn draws(&self, digest: &[u8; 16], at: Instant) -> bool {
+        if !self.lot.draws(digest) {
+            return false;
+        }
+        let (drawn, day) = (&mut lock(&self.folds).drawn, self.day_of(at));
+        let has_room = drawn.has_room(self.lot, day);
+        if has_room {
+            drawn.note(day);
+            self.metrics.control_drawn.inc();
+        }
+        has_room
+    }
+
     /// Folds what has just become durable and tells everybody.
     fn publish(&self, range: Range<u64>, entries: Vec<Entry>, whose: Whose) -> Vec<Entry> {
         let mut opened = Vec::new();
         let mut folds = lock(&self.folds);
         let mut recent = lock(&self.recent);
         for (sequence, entry) in range.clone().zip(&entries) {
+            let rating = |sequence| learning::rating_in(&self.log, &self.archive, sequence);
+            folds.decisions.fold(sequence, entry, self.lot.share(), rating);
             recent.note(sequence, entry);
             if whose == Whose::Others {
                 let ruling = read(&self.archive).current().cloned();
@@ -329,6 +352,11 @@ impl Shared {
                 rating.observation.warnings.iter().for_each(|warning| self.metrics.warning(&warning.path));
             }
         }
+        self.metrics.learning(
+            folds.decisions.published(),
+            folds.decisions.ratings(),
+            folds.decisions.has_shadow(),
+        );
         crate::metrics::set(&self.metrics.incidents_open, folds.incidents.going_on() as u64);
         drop((folds, recent));
         opened.iter().for_each(|opened| self.announce(opened));

@@ -13,6 +13,7 @@ use super::desk::{self, ReviewDesk};
 use super::figures::Figures;
 use super::known::KnownRatings;
 use super::latency::Latencies;
+use super::learning::{self, Learner};
 use super::queries::Recent;
 use super::rebuild::{Rebuild, rebuild};
 use super::render::AppealKey;
@@ -215,6 +216,7 @@ impl Service {
             evidence,
             words,
             lot: options.control,
+            labels: options.labels,
             head: tokio::sync::watch::Sender::new(head),
             recent: Mutex::new(Recent::default()),
             spares: Spares::new(limits.batch * limits.in_flight),
@@ -259,6 +261,7 @@ impl Service {
                 Some(_) => {}
             }
         }
+        learning::follow(&shared);
         let warmer = match options.clock {
             Clock::Wall => {
                 let warmer = Warmer::start(Arc::clone(&shared), options.state.clone())?;
@@ -296,12 +299,24 @@ impl Service {
             }
             Clock::EventTime => None,
         };
+        let learner = match options.clock {
+            Clock::Wall if options.labels => Some(Learner::start(Arc::clone(&shared))?),
+            _ => None,
+        };
         let desk = match (&shared.desk, woken) {
             (Some(desk), Some(woken)) => Some(desk::follow(Arc::clone(&shared), Arc::clone(desk), woken)?),
             _ => None,
         };
-        let threads =
-            Mutex::new(Some(Threads { ticker, warmer, workers, sealer, committer, desk, companions }));
+        let threads = Mutex::new(Some(Threads {
+            ticker,
+            learner,
+            warmer,
+            workers,
+            sealer,
+            committer,
+            desk,
+            companions,
+        }));
         let (rules, model, references) = (options.rules, options.model, options.references);
         Ok(Self { shared, threads, rules, asked, model, references, asked_references })
     }
@@ -319,12 +334,13 @@ impl Service {
         self.shared.intake.close();
         let Some(threads) = super::lock(&self.threads).take() else { return Ok(()) };
         let ticker = threads.ticker.map_or(Ok(()), Ticker::stop);
+        let learner = threads.learner.map_or(Ok(()), Learner::stop);
         let warmer = threads.warmer.map_or(Ok(()), Warmer::join);
         let workers: Vec<_> = threads.workers.into_iter().map(JoinHandle::join).collect();
         // From here on only calls that passed the gate bring anything.
         self.shared.ready.close();
         let ends = [threads.sealer, threads.committer].map(JoinHandle::join);
-        if ticker.is_err() || warmer.is_err() || workers.iter().any(Result::is_err) {
+        if ticker.is_err() || learner.is_err() || warmer.is_err() || workers.iter().any(Result::is_err) {
             return Err(ServiceError::Panicked);
         }
         if let Some(desk) = &self.shared.desk {

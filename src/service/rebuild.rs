@@ -11,6 +11,8 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use super::folds::no_incidents;
+use super::learning::{self, Decisions};
+use super::lot::Drawn;
 use super::past::LogPast;
 use super::references::Collector;
 use super::rules::Archive;
@@ -81,7 +83,7 @@ pub(super) fn rebuild(
         None => &mut silent,
     };
     tell(Rebuild::From { position: restored.next_sequence, entries });
-    let warmed = replay(log, &mut restored, options.offset, tell)?;
+    let warmed = replay(log, &mut restored, (options.offset, options.control.share()), tell)?;
     let ruling = warmed.and_then(|version| restored.archive.exactly(version));
     if let Some(ruling) = ruling {
         // What counters hold since they were warmed follows from the whole log, and from it alone.
@@ -108,6 +110,8 @@ fn from_nothing(ruling: &Arc<Ruling>, options: &Options) -> Restored {
             lookback: Lookback::new(options.lookback_ratings),
             governor: Governor::default(),
             incidents: no_incidents(options.offset),
+            drawn: Drawn::default(),
+            decisions: Decisions::default(),
             offset: options.offset,
             tables: Collector::default(),
             tables_at: Vec::new(),
@@ -123,7 +127,7 @@ fn from_nothing(ruling: &Arc<Ruling>, options: &Options) -> Restored {
 fn replay(
     log: &EmbeddedLog,
     restored: &mut Restored,
-    offset: UtcOffset,
+    (offset, share): (UtcOffset, f64),
     tell: &mut dyn FnMut(Rebuild),
 ) -> Result<Option<Version>, ServiceError> {
     let Restored { engine, folds, statistics, archive, tables, next_sequence } = restored;
@@ -132,7 +136,7 @@ fn replay(
         let (entries, read) = sync_channel(WAITING);
         let (steps, folded) = sync_channel(WAITING);
         let reading = scope.spawn(move || read_all(log, from, &entries));
-        scope.spawn(move || fold_all(&read, folds, statistics, archive, offset, &steps));
+        scope.spawn(move || fold_all(log, &read, folds, statistics, archive, (offset, share), &steps));
         let (mut ratings, mut warmed) = (Ratings { log, ready: Vec::new(), places: Vec::new() }, None);
         for (position, piece) in folded {
             for step in piece {
@@ -208,11 +212,12 @@ fn read_all(log: &EmbeddedLog, from: u64, out: &SyncSender<Piece<(u64, Entry)>>)
 
 /// Folds what needs no state, and makes the rest ready for it.
 fn fold_all(
+    log: &EmbeddedLog,
     read: &Receiver<Piece<(u64, Entry)>>,
     folds: &mut Folds,
     statistics: &mut Statistics,
     archive: &mut Archive,
-    offset: UtcOffset,
+    (offset, share): (UtcOffset, f64),
     out: &SyncSender<Piece<Step>>,
 ) {
     let mut tables = Collector::default();
@@ -222,6 +227,8 @@ fn fold_all(
         for (sequence, entry) in piece {
             let group = archive.current().and_then(|ruling| ruling.group());
             folds.replay(sequence, &entry, group);
+            let rating = |sequence| learning::rating_of(log, archive, sequence);
+            folds.decisions.fold(sequence, &entry, share, rating);
             statistics.apply(&Counted::of(sequence, &entry));
             match entry {
                 Entry::Rating(rating) => {
@@ -247,7 +254,7 @@ fn fold_all(
                         }
                     }
                 }
-                Entry::Revision(_) | Entry::Review(_) | Entry::Unknown { .. } => {}
+                Entry::Revision(_) | Entry::Review(_) | Entry::Learning(_) | Entry::Unknown { .. } => {}
             }
         }
         if out.send((position, steps)).is_err() {

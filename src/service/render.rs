@@ -4,6 +4,7 @@ use std::fmt::Write;
 
 use crate::catalogue::{Catalogue, FeatureVector, builtin as f};
 use crate::log::entry::{Evidence, RatingEntry, RevisionEntry};
+use crate::models::labels;
 use crate::observation::Observation;
 use crate::policy;
 use crate::review;
@@ -152,6 +153,7 @@ fn sentence(
     let code = contribution.code.as_str();
     let known = match contribution.source {
         ReasonSource::Policy => policy::text(code).map(|(zh, en)| (zh.to_owned(), en.to_owned())),
+        ReasonSource::Model if code == labels::CODE => Some(learnt_sentence(contribution.weight)),
         ReasonSource::Model => catalogue.find(code).map(|id| rules::value_sentence(id, features, catalogue)),
         ReasonSource::Reviewer => {
             review::reasons::find(code).map(|reason| (reason.zh.to_owned(), reason.en.to_owned()))
@@ -160,6 +162,15 @@ fn sentence(
     };
     // A reason whose text is gone still says what it was.
     known.unwrap_or_else(|| (format!("依据 {code}"), format!("by {code}")))
+}
+
+/// What a version says that was learnt from reviewers' decisions; the features that moved it are reasons of their own.
+fn learnt_sentence(weight: f32) -> (String, String) {
+    let (zh, en) = match weight > 0.0 {
+        true => ("审核员对类似评价多认定为异常", "reviewers have mostly found ratings like this abusive"),
+        false => ("审核员对类似评价多认定为真实", "reviewers have mostly found ratings like this genuine"),
+    };
+    (zh.to_owned(), en.to_owned())
 }
 
 /// The feature values that a verdict saw, as JSON: names to values, missing ones left out, organisation

@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 use serde::{Deserialize, Serialize};
 
 use super::intake::lock;
+use super::lot::Drawn;
 use super::references::{Collector, calendar_of};
 use super::rules::Archive;
 use super::{Folds, Options, Shared};
@@ -197,7 +198,7 @@ impl Snapshots {
         writer.section("meta", |out| postcard::to_io(&meta, out).map(drop).map_err(std::io::Error::other))?;
         writer.section("state", |out| engine.write(out).map_err(std::io::Error::other))?;
         writer.section("statistics", |out| out.write_all(statistics))?;
-        let holds = (folds.pending.all(), folds.pending.decided(), folds.budget.state());
+        let holds = (folds.pending.all(), folds.pending.decided(), folds.budget.state(), folds.drawn);
         writer
             .section("holds", |out| postcard::to_io(&holds, out).map(drop).map_err(std::io::Error::other))?;
         let lookback = (&folds.lookback, folds.governor);
@@ -206,6 +207,9 @@ impl Snapshots {
         })?;
         writer.section("incidents", |out| {
             postcard::to_io(&folds.incidents, out).map(drop).map_err(std::io::Error::other)
+        })?;
+        writer.section("decisions", |out| {
+            postcard::to_io(&folds.decisions, out).map(drop).map_err(std::io::Error::other)
         })?;
         let path = writer.finish(self.policy.kept)?;
         Ok(path.metadata().map_or(0, |metadata| metadata.len()))
@@ -273,11 +277,12 @@ impl Snapshots {
         let settings = statistics_settings(options);
         let statistics =
             Statistics::restore(section("statistics")?, settings).map_err(|error| error.to_string())?;
-        let (held, decided, budget): (Vec<(u64, Held)>, VecDeque<Ended>, BudgetState) =
+        let (held, decided, budget, drawn): (Vec<(u64, Held)>, VecDeque<Ended>, BudgetState, Drawn) =
             postcard::from_bytes(section("holds")?).map_err(|_| DAMAGED)?;
         let (lookback, governor): (Lookback, Governor) =
             postcard::from_bytes(section("lookback")?).map_err(|_| DAMAGED)?;
         let incidents = postcard::from_bytes(section("incidents")?).map_err(|_| DAMAGED)?;
+        let decisions = postcard::from_bytes(section("decisions")?).map_err(|_| DAMAGED)?;
         let calendar = calendar.unwrap_or_else(|| options.calendar.clone());
         let folds = Folds {
             pending: Pending::restore(calendar, options.lapse, held, decided),
@@ -286,6 +291,8 @@ impl Snapshots {
             lookback,
             governor,
             incidents,
+            drawn,
+            decisions,
             offset: options.offset,
             tables: collector,
             tables_at: meta.tables,

@@ -21,8 +21,9 @@ use super::spares::Kept;
 use super::warm::{self, Handoff, Tail};
 use crate::features::reference::References;
 use crate::log::EncodedRecord;
-use crate::log::entry::{RatingEntry, RatingFlags};
+use crate::log::entry::{LearningEntry, RatingEntry, RatingFlags};
 use crate::metrics::Stage;
+use crate::models::labels::Labels;
 use crate::observation::FormerNames;
 use crate::rating::{ErrorCode, RatingError};
 use crate::scoring::{Desk, Engine, Observed, Prepared, Ruling, judge};
@@ -47,6 +48,8 @@ pub enum Submission {
     Tick(Instant),
     /// A person did something about cases.
     Review(Box<ReviewRequest>, ReviewReply),
+    /// A step of learning from reviewers' decisions, and what comes into force with it.
+    Learning(Box<LearningEntry>, Option<Arc<Labels>>),
     /// Counters that were fed from the log take their place.
     Handoff(Handoff),
 }
@@ -78,6 +81,8 @@ pub enum Judged {
     Tick(Instant),
     /// A person did something about cases.
     Review(Box<ReviewRequest>, ReviewReply),
+    /// A step of learning from reviewers' decisions.
+    Learning(Box<LearningEntry>),
     /// The counters of these rules are warm from the next rating on.
     Warmed(Version, Instant),
     /// Nothing.
@@ -175,6 +180,8 @@ enum Step {
     Activate(Arc<Ruling>, Instant),
     /// Reference tables, and when they came into force.
     References(Arc<References>, Instant),
+    /// A step of learning, and what comes into force with it.
+    Learning(Box<LearningEntry>, Option<Arc<Labels>>),
     /// A step of a warm-up.
     Handoff(Handoff),
     /// Nothing is left to do but to commit.
@@ -376,6 +383,7 @@ fn prepare(
         Submission::References(tables) => return Step::References(tables, Instant::default()),
         Submission::Tick(now) => return Step::Ready(Judged::Tick(now)),
         Submission::Review(request, reply) => return Step::Ready(Judged::Review(request, reply)),
+        Submission::Learning(entry, labels) => return Step::Learning(entry, labels),
         Submission::Handoff(handoff) => return Step::Handoff(handoff),
     };
     let prepared =
@@ -406,8 +414,7 @@ fn observe(shared: &Shared, sequencer: &mut Sequencer, steps: &mut [Step], now: 
     steps.iter_mut().for_each(|step| meet(shared, sequencer, step));
     let mut rest = steps;
     while !rest.is_empty() {
-        let between =
-            |step: &Step| matches!(step, Step::Activate(..) | Step::References(..) | Step::Handoff(_));
+        let between = |step: &Step| !matches!(step, Step::Rating { .. } | Step::Ready(_));
         let run = rest.iter().position(between).unwrap_or(rest.len());
         let (ratings, change) = rest.split_at_mut(run);
         observe_run(shared, sequencer, ratings, now);
@@ -423,6 +430,11 @@ fn observe(shared: &Shared, sequencer: &mut Sequencer, steps: &mut [Step], now: 
             Step::References(tables, at) => {
                 sequencer.engine.set_references(Arc::clone(tables));
                 *at = now;
+            }
+            Step::Learning(_, labels) => {
+                if let Some(labels) = labels.take() {
+                    sequencer.engine.set_labels(Some(labels));
+                }
             }
             Step::Handoff(handoff) => {
                 let handoff = std::mem::replace(handoff, Handoff::Done);
@@ -483,6 +495,7 @@ fn finish(shared: &Shared, step: Step, spares: &mut Kept, desk: &mut Desk) -> Ju
         Step::Ready(judged) => judged,
         Step::Activate(ruling, at) => Judged::Activated(ruling, at),
         Step::References(tables, at) => Judged::Referenced(tables, at),
+        Step::Learning(entry, _) => Judged::Learning(entry),
         Step::Handoff(_) => Judged::Nothing,
         Step::Rating { reply, seen: None, .. } => Judged::Done { answer: Answer::Stopping, reply },
         Step::Rating { prepared, reply, seen: Some(Seen { observed, ruling, at }) } => {

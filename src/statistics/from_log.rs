@@ -21,7 +21,9 @@ impl<'a> Counted<'a> {
                     RevisionSource::Contest | RevisionSource::LookBack => By::Machine,
                 },
             }),
-            Entry::Activation(_) | Entry::Review(_) | Entry::Unknown { .. } => Self::Other { sequence },
+            Entry::Activation(_) | Entry::Review(_) | Entry::Learning(_) | Entry::Unknown { .. } => {
+                Self::Other { sequence }
+            }
         }
     }
 }

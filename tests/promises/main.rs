@@ -4,6 +4,7 @@ mod support;
 
 mod bad_lines;
 mod case_memory;
+mod control;
 mod erasure;
 mod holds;
 mod identical_bytes;
@@ -11,6 +12,7 @@ mod incidents;
 mod key_rotation;
 mod keys;
 mod kill;
+mod labels;
 mod learning;
 mod nodes;
 mod nothing_raw;

@@ -16,7 +16,7 @@ use super::words::{Named, Text, aspect, both, case_match, name_of, origin, text}
 use super::{Desk, pictures};
 use crate::access::{Target, Viewed, may_decide};
 use crate::log::Entry;
-use crate::log::entry::{Act, RatingEntry, ReviewEntry, RevisionSource};
+use crate::log::entry::{Act, RatingEntry, RatingFlags, ReviewEntry, RevisionSource};
 use crate::pseudonym::Pseudonym;
 use crate::review::case::Callback;
 use crate::review::drawing::{Links, Timeline};
@@ -76,6 +76,8 @@ struct Details {
     model: String,
     visit: Option<String>,
     case_match: Option<Named>,
+    /// It was drawn by lot, which is said once that biases nobody.
+    control: bool,
     applicant: Option<bool>,
     pseudonyms: Vec<NamedValue>,
 }
@@ -354,6 +356,7 @@ fn details(desk: &Desk, visitor: &Visitor, file: &CaseFile, row: CaseRow) -> Det
         model: rating.outcome.model.to_string(),
         visit: s.occasion.as_ref().map(short),
         case_match: s.case_match.map(case_match),
+        control: row.state != "open" && rating.flags.has(RatingFlags::CONTROL),
         applicant: o.rater.is_applicant,
         pseudonyms: pseudonyms(rating),
         row: desk.row(visitor, row),

@@ -6,13 +6,16 @@
 
 mod activation;
 mod features;
+mod learning;
 mod rating;
 mod review;
 mod revision;
 
 use super::chain::Digest;
 use super::codec::{DecodeError, Fields, put_varint};
-use super::entry::{ActivationEntry, Entry, PublicRating, RatingEntry, ReviewEntry, RevisionEntry};
+use super::entry::{
+    ActivationEntry, Entry, LearningEntry, PublicRating, RatingEntry, ReviewEntry, RevisionEntry,
+};
 use crate::catalogue::Catalogue;
 use crate::pseudonym::Pseudonym;
 
@@ -29,6 +32,8 @@ pub mod kind {
     pub const ACTIVATION: u8 = 3;
     /// What a person did about a rating.
     pub const REVIEW: u8 = 4;
+    /// What was learnt from reviewers' decisions. 5 and 6 are free.
+    pub const LEARNING: u8 = 7;
 }
 
 const WHOLE: u8 = 0;
@@ -168,6 +173,14 @@ impl ActivationEntry {
     }
 }
 
+impl LearningEntry {
+    /// The entry's record. Nothing in it is erasable.
+    pub fn encode(&self) -> EncodedRecord {
+        let put = |out: &mut Vec<u8>| learning::put(out, self);
+        EncodedRecord::write(kind::LEARNING, RecordKeys::default(), Vec::with_capacity(64), put, |_| {})
+    }
+}
+
 impl ReviewEntry {
     /// The entry's record. Words that are missing are encoded as erased.
     pub fn encode(&self) -> EncodedRecord {
@@ -253,6 +266,7 @@ impl<'a> Record<'a> {
             }
             (kind::REVIEW, Erasable::Erased(_)) => Entry::Review(Box::new(review::entry(self.public, &[])?)),
             (kind::ACTIVATION, _) => Entry::Activation(activation::entry(self.public)?),
+            (kind::LEARNING, _) => Entry::Learning(Box::new(learning::entry(self.public)?)),
             (kind, _) => Entry::Unknown { kind },
         })
     }

@@ -7,8 +7,8 @@ use proptest::prelude::*;
 use proptest::sample::select;
 
 use super::super::entry::{
-    Act, ActivationEntry, CallbackResult, Entry, Evidence, RatingEntry, RatingFlags, ReviewEntry,
-    RevisionEntry, RevisionSource, Subject, Words,
+    Act, ActivationEntry, CallbackResult, Comparison, Entry, Evidence, LearningEntry, LearningStep,
+    RatingEntry, RatingFlags, ReviewEntry, RevisionEntry, RevisionSource, Subject, Words,
 };
 use crate::catalogue::{
     Bilingual, Catalogue, Feature, FeatureId, FeatureType, FeatureVector, Scope, builtin, code_of,
@@ -390,6 +390,22 @@ pub fn any_review() -> impl Strategy<Value = ReviewEntry> {
     )
 }
 
+/// Any step of learning.
+pub fn any_learning() -> impl Strategy<Value = LearningEntry> {
+    let comparison = || {
+        (any::<u32>(), 0.0..9e3_f32, 0.0..9.0_f32, 0.0..9.0_f32)
+            .prop_map(|(decisions, weight, with, without)| Comparison { decisions, weight, with, without })
+    };
+    let step = prop_oneof![
+        vec(any::<u8>(), 0..99).prop_map(|contents| LearningStep::Published { contents }),
+        comparison().prop_map(LearningStep::InForce),
+        comparison().prop_map(LearningStep::Dropped),
+    ];
+    (any::<u64>(), any::<[u8; 8]>(), step, any::<i64>()).prop_map(|(number, version, step, at)| {
+        LearningEntry { number, version: Version(version), step, at: Instant(at) }
+    })
+}
+
 /// Any entry of a known kind.
 pub fn any_entry() -> impl Strategy<Value = Entry> {
     prop_oneof![
@@ -397,5 +413,6 @@ pub fn any_entry() -> impl Strategy<Value = Entry> {
         2 => any_revision().prop_map(|entry| Entry::Revision(Box::new(entry))),
         1 => any_activation().prop_map(Entry::Activation),
         1 => any_review().prop_map(|entry| Entry::Review(Box::new(entry))),
+        1 => any_learning().prop_map(|entry| Entry::Learning(Box::new(entry))),
     ]
 }

@@ -3,6 +3,9 @@ use proptest::prelude::*;
 use super::super::frame::FRAME_BYTES;
 use super::samples::{any_entry, any_rating, any_revision, catalogue, typical};
 use super::*;
+use crate::log::entry::{Comparison, LearningStep};
+use crate::time::Instant;
+use crate::version::Version;
 
 fn encode(entry: &Entry) -> EncodedRecord {
     match entry {
@@ -10,6 +13,7 @@ fn encode(entry: &Entry) -> EncodedRecord {
         Entry::Revision(entry) => entry.encode(),
         Entry::Activation(entry) => entry.encode(),
         Entry::Review(entry) => entry.encode(),
+        Entry::Learning(entry) => entry.encode(),
         Entry::Erased(_) | Entry::Unknown { .. } => unreachable!("not generated"),
     }
 }
@@ -76,6 +80,23 @@ fn a_kind_of_a_later_version_is_skipped_but_has_a_leaf() {
     let record = Record::parse(&bytes).unwrap();
     assert_eq!(record.entry().unwrap(), Entry::Unknown { kind: 9 });
     assert_eq!(record.leaf(), Digest::leaf(9, &[1, 2, 3], Digest::of(&[4, 5])));
+}
+
+#[test]
+fn a_step_of_learning_has_the_bytes_that_the_format_says() {
+    let step = LearningStep::Dropped(Comparison { decisions: 100, weight: 109.0, with: 0.5, without: 0.25 });
+    let entry = LearningEntry { number: 300, version: Version([9; 8]), step, at: Instant(-1) };
+    let mut bytes = vec![7, 0, 25, 0xac, 2];
+    bytes.extend([9; 8]);
+    bytes.extend([1, 2, 100]);
+    bytes.extend([109.0_f32, 0.5, 0.25].iter().flat_map(|number| number.to_le_bytes()));
+    assert_eq!(entry.encode().bytes(), bytes);
+    let published = LearningStep::Published { contents: vec![5, 6] };
+    let entry = LearningEntry { step: published, ..entry };
+    assert_eq!(entry.encode().bytes()[14..], [0, 2, 5, 6]);
+    let mut unknown = entry.encode().bytes().to_vec();
+    unknown[14] = 3;
+    assert!(Record::parse(&unknown).unwrap().entry().is_err());
 }
 
 #[test]

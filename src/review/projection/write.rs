@@ -74,7 +74,7 @@ pub(super) fn apply(
             }
             Entry::Revision(revision) => (revision.rating_sequence, revision.rating.rating_id.as_str(), true),
             Entry::Review(review) => (review.rating_sequence, review.rating_id.as_str(), true),
-            Entry::Activation(_) | Entry::Unknown { .. } => continue,
+            Entry::Activation(_) | Entry::Learning(_) | Entry::Unknown { .. } => continue,
         };
         if !is_case {
             continue;

@@ -47,7 +47,7 @@ impl Presence {
     }
 
     /// Whether this node does what only one may.
-    pub(super) fn leads(&self) -> bool {
+    pub(in crate::service) fn leads(&self) -> bool {
         lock(&self.members).leads(&self.node, Timer::now())
     }
 

@@ -16,7 +16,7 @@ use crate::review::Refusal;
 use crate::scoring::{self, Prepared};
 use crate::service::past::LogPast;
 use crate::service::references::Collector;
-use crate::service::{ClusterWatch, Shared, warm};
+use crate::service::{ClusterWatch, Shared, learning, warm};
 
 /// How often the place in the topic is kept.
 const POSITION_EVERY: Duration = Duration::from_secs(10);
@@ -272,8 +272,13 @@ impl Committer {
         let range = self.shared.log.append(&stand)?;
         debug_assert_eq!(range.start, first, "the log holds all that stands");
         let activations = activations(range.start, &kept);
+        let learns = kept.iter().any(|entry| matches!(entry, Entry::Learning(_)));
         self.note_head();
         let folded = self.shared.publish(range, kept, Whose::Own);
+        if learns {
+            // Another node's may have stood before it.
+            learning::follow(&self.shared);
+        }
         self.bring_into_force(activations)?;
         let pending = std::mem::take(&mut group.pending);
         let resolved = pending.into_iter().map(|pending| resolve(&self.shared, pending, &fates, &given));
@@ -319,7 +324,11 @@ impl Committer {
         self.show_to_state(range.start, &entries)?;
         let activations = activations(range.start, &entries);
         self.note_head();
+        let learns = entries.iter().any(|entry| matches!(entry, Entry::Learning(_)));
         self.shared.publish(range, entries, Whose::Others);
+        if learns {
+            learning::follow(&self.shared);
+        }
         self.bring_into_force(activations)
     }
 
