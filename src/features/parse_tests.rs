@@ -78,7 +78,7 @@ fn a_key_that_does_not_exist_is_named_with_what_was_meant() {
     3 | of = 'distinct ratr'
       |                ^^^^
       = did you mean `rater`?
-      = note: allowed are device, profile, rater, ip, subnet, target, clerk, window, hall, department, district, matter, text, case, terminal, channel, everything, office
+      = note: allowed are device, profile, rater, ip, subnet, target, clerk, window, hall, department, district, matter, text, case, terminal, channel, everything, office, person, phone
 
     error: no such key
      --> c.toml:4:7
@@ -86,7 +86,7 @@ fn a_key_that_does_not_exist_is_named_with_what_was_meant() {
     4 | by = ['devise']
       |       ^^^^^^^^
       = did you mean `device`?
-      = note: allowed are device, profile, rater, ip, subnet, target, clerk, window, hall, department, district, matter, text, case, terminal, channel, everything, office
+      = note: allowed are device, profile, rater, ip, subnet, target, clerk, window, hall, department, district, matter, text, case, terminal, channel, everything, office, person, phone
     "#);
 }
 
