@@ -24,7 +24,7 @@ use crate::features::past::{NoPast, Past};
 use crate::features::reference::References;
 use crate::features::snapshot::SnapshotError;
 use crate::features::state::{Resolved, State, StateLimits};
-use crate::models::labels::Labels;
+use crate::models::labels::{Labels, LabelsInForce};
 use crate::observation::{FormerNames, Observation};
 use crate::pseudonym::{Comment, Keyring};
 use crate::rating::{self, RatingError};
@@ -147,8 +147,6 @@ pub struct Observed {
 pub struct Engine {
     state: State,
     ruling: Arc<Ruling>,
-    /// What was learnt from reviewers' decisions and is in force, whatever the rules.
-    labels: Option<Arc<Labels>>,
     /// The rules by whose declarations the counters are laid out; `ruling` may have others by now.
     layout: Arc<Ruling>,
     /// Counters in force that are missing because the state knows nothing of them yet.
@@ -168,17 +166,7 @@ impl Engine {
     pub fn new(ruling: Arc<Ruling>, limits: StateLimits, offset: UtcOffset) -> Self {
         let state = State::new(ruling.counters(), ruling.catalogue(), &limits, offset);
         let layout = Arc::clone(&ruling);
-        Self {
-            state,
-            ruling,
-            labels: None,
-            layout,
-            cold: 0,
-            ratings: 0,
-            limits,
-            offset,
-            resolved: Vec::new(),
-        }
+        Self { state, ruling, layout, cold: 0, ratings: 0, limits, offset, resolved: Vec::new() }
     }
 
     /// A copy to write down ([`Engine::write`]); costs as long as memory takes to copy.
@@ -186,7 +174,6 @@ impl Engine {
         Self {
             state: self.state.copy(),
             ruling: Arc::clone(&self.ruling),
-            labels: self.labels.clone(),
             layout: Arc::clone(&self.layout),
             cold: self.cold,
             ratings: self.ratings,
@@ -221,7 +208,7 @@ impl Engine {
         let mut state = State::read(layout.counters(), layout.catalogue(), bytes)?;
         let cold = state.set_counters(ruling.counters(), ruling.catalogue(), &limits);
         let ratings = u64::from_le_bytes(*ratings);
-        Ok(Self { state, ruling, labels: None, layout, cold, ratings, limits, offset, resolved: Vec::new() })
+        Ok(Self { state, ruling, layout, cold, ratings, limits, offset, resolved: Vec::new() })
     }
 
     /// The rules in force.
@@ -256,22 +243,22 @@ impl Engine {
             self.layout = Arc::clone(&ruling);
         }
         self.cold = self.state.set_counters(ruling.counters(), ruling.catalogue(), &self.limits);
+        let labels = self.labels().cloned();
         self.ruling = ruling;
-        if self.labels.is_some() {
-            self.set_labels(self.labels.clone());
+        if labels.is_some() {
+            self.set_labels(labels);
         }
     }
 
     /// Brings what was learnt from reviewers' decisions into force, from the next rating on; it stays so
     /// whatever rules follow.
     pub fn set_labels(&mut self, labels: Option<Arc<Labels>>) {
-        self.ruling = Arc::new(self.ruling.with_labels(labels.clone()));
-        self.labels = labels;
+        self.ruling = Arc::new(self.ruling.with_labels(labels));
     }
 
     /// What was learnt from reviewers' decisions and is in force.
     pub fn labels(&self) -> Option<&Arc<Labels>> {
-        self.labels.as_ref()
+        self.ruling.labels().map(LabelsInForce::labels)
     }
 
     /// Puts warmed counters in the place of those before, from the next rating on. They must have seen

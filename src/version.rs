@@ -13,8 +13,13 @@ impl Version {
             hasher.update(&(part.len() as u64).to_le_bytes());
             hasher.update(part);
         }
+        Self::of_hash(&hasher.finalize())
+    }
+
+    /// The version of what has this hash.
+    pub fn of_hash(hash: &blake3::Hash) -> Self {
         let mut first = [0; 8];
-        first.copy_from_slice(&hasher.finalize().as_bytes()[..8]);
+        first.copy_from_slice(&hash.as_bytes()[..8]);
         Self(first)
     }
 

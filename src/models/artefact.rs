@@ -110,9 +110,7 @@ impl Model {
         }
         let weights: Weights = postcard::from_bytes(bytes).map_err(|e| malformed(FILE, e.to_string()))?;
         weights.check().map_err(|why| malformed(FILE, why))?;
-        let mut version = [0; 8];
-        version.copy_from_slice(&hash.as_bytes()[..8]);
-        Ok(Self { weights, manifest, version: Version(version), files })
+        Ok(Self { weights, manifest, version: Version::of_hash(&hash), files })
     }
 }
 

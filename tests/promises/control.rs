@@ -1,26 +1,16 @@
 //! The control sample is drawn by lot among what is admitted, and replay finds what was drawn.
 
-use std::sync::Arc;
-use std::time::Duration;
-
 use zhenping::log::entry::{Entry, RatingFlags};
 use zhenping::log::{LogReader, directory};
-use zhenping::metrics::Metrics;
-use zhenping::service::{DeskOptions, Lot, Options, Service};
+use zhenping::service::{DeskOptions, Lot, Service};
 
-use crate::support::{Place, rating};
+use crate::support::{self, Place, ask, rating};
 
 fn open(place: &Place, control: Lot) -> Service {
-    let mut options = Options::new(place.data(), Arc::new(Metrics::new().unwrap()));
+    let mut options = support::options(place.data());
     options.desk = Some(DeskOptions { decide_working_days: 1, traced_ratings: 1_000 });
     options.control = control;
     Service::open(options).unwrap()
-}
-
-fn submit(service: &Service, line: String) {
-    let (sender, answered) = std::sync::mpsc::channel();
-    service.submit(line.into(), Box::new(move |_| sender.send(()).unwrap()));
-    answered.recv_timeout(Duration::from_secs(20)).unwrap();
 }
 
 /// The ids that the log says were drawn.
@@ -41,7 +31,7 @@ fn a_days_bound_of_the_control_sample_holds_across_a_restart() {
     let lot = Lot::new(100_000).at_most(5);
     let service = open(&place, lot);
     for i in 0..3 {
-        submit(&service, rating(&format!("before-{i}"), 4, ""));
+        ask(&service, rating(&format!("before-{i}"), 4, ""));
     }
     service.stop().unwrap();
     // It keeps its directory until then.
@@ -51,7 +41,7 @@ fn a_days_bound_of_the_control_sample_holds_across_a_restart() {
     for round in 0..2 {
         let service = open(&place, lot);
         for i in 0..4 {
-            submit(&service, rating(&format!("after-{round}-{i}"), 4, ""));
+            ask(&service, rating(&format!("after-{round}-{i}"), 4, ""));
         }
         service.stop().unwrap();
         let _ = std::fs::remove_dir_all(place.data().join("snapshots"));
@@ -63,8 +53,8 @@ fn a_days_bound_of_the_control_sample_holds_across_a_restart() {
 fn nothing_is_drawn_that_nobody_chose() {
     let place = Place::new();
     let service = open(&place, Lot::new(100_000));
-    submit(&service, rating("default", 5, r#","origin":"default""#));
-    submit(&service, rating("chosen", 5, ""));
+    ask(&service, rating("default", 5, r#","origin":"default""#));
+    ask(&service, rating("chosen", 5, ""));
     service.stop().unwrap();
     assert_eq!(drawn(&place), ["chosen"]);
 }

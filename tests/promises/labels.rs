@@ -2,60 +2,38 @@
 //! its bound.
 
 use std::path::Path;
-use std::sync::Arc;
-use std::time::Duration;
 
 use serde_json::Value;
 use zhenping::broker::Memory;
-use zhenping::cluster::ClusterOptions;
 use zhenping::log::entry::{Act, Entry, LearningEntry, LearningStep};
 use zhenping::log::{LogReader, directory};
-use zhenping::metrics::Metrics;
-use zhenping::review::ReviewTimes;
-use zhenping::service::{Clock, DECISIONS, DeskOptions, Options, ReviewRequest, RulesOrigin, Service};
+use zhenping::service::{Clock, DECISIONS, DeskOptions, Options, RulesOrigin, Service};
 use zhenping::wire::ReviewOutcome;
 
-use crate::support::{Place, rating, wait_for};
-
-/// Holds every rating but those of three stars.
-const HOLD: &str = r#"
-[[rule]]
-id = "hold-all"
-when = "stars != 3"
-then = "hold"
-suspect = "padded_praise"
-family = "rater"
-state = "active"
-owner = "tests"
-why = { zh = "测试", en = "a test" }
-"#;
+use crate::support::{self, Place, act, ask, rating, rule, wait_for};
 
 fn open(place: &Place, data: &Path, labels: bool) -> Service {
-    let mut options = Options::new(data.to_owned(), Arc::new(Metrics::new().unwrap()));
-    options.rules = RulesOrigin::Directory(place.rules(HOLD));
-    options.desk = Some(DeskOptions { decide_working_days: 1, traced_ratings: 1_000 });
+    let mut options = options(place, data);
     options.labels = labels;
     Service::open(options).unwrap()
 }
 
-fn submit(service: &Service, line: String) {
-    let (sender, answered) = std::sync::mpsc::channel();
-    service.submit(line.into(), Box::new(move |_| sender.send(()).unwrap()));
-    answered.recv_timeout(Duration::from_secs(20)).unwrap();
+/// Holds every rating but those of three stars.
+fn options(place: &Place, data: &Path) -> Options {
+    let mut options = support::options(data.to_owned());
+    let hold = rule("hold-all", "hold", "stars != 3", "padded_praise");
+    options.rules = RulesOrigin::Directory(place.rules(hold));
+    options.desk = Some(DeskOptions { decide_working_days: 1, traced_ratings: 1_000 });
+    options
 }
 
-fn decide(service: &Service, ids: &[String], outcome: ReviewOutcome) {
+fn submit(service: &Service, line: String) {
+    ask(service, line);
+}
+
+fn decide(service: &Service, id: &str, outcome: ReviewOutcome) {
     let reason = if outcome == ReviewOutcome::Clear { "clear-no-evidence" } else { "confirm-group" };
-    let request = ReviewRequest {
-        rating_ids: ids.iter().map(|id| id.as_str().into()).collect(),
-        act: Act::Decide(outcome),
-        reason: reason.into(),
-        words: "因为".into(),
-        by: "an".into(),
-        at: Clock::Wall.now().unwrap(),
-        times: ReviewTimes::default(),
-        permit: Arc::new(|_| Ok(())),
-    };
+    let request = act("an", Act::Decide(outcome), reason, &[id], Clock::Wall.now().unwrap());
     assert!(service.review(request).unwrap().iter().all(|reviewed| reviewed.result.is_ok()));
 }
 
@@ -65,8 +43,8 @@ fn decide_many(service: &Service, round: &str) {
         let [five, four] = ["five", "four"].map(|name| format!("{round}-{name}-{i}"));
         submit(service, rating(&five, 5, ""));
         submit(service, rating(&four, 4, ""));
-        decide(service, &[five], ReviewOutcome::Confirm);
-        decide(service, &[four], ReviewOutcome::Clear);
+        decide(service, &five, ReviewOutcome::Confirm);
+        decide(service, &four, ReviewOutcome::Clear);
     }
 }
 
@@ -185,22 +163,10 @@ fn a_power_cut_before_or_after_a_version_is_published_loses_nothing_and_doubles_
 fn of_many_nodes_one_publishes_and_all_have_the_same_in_force() {
     let (place, broker) = (Place::new(), Memory::new());
     let node = |name: &str| {
-        let data = place.path(name);
-        if name != "a" {
-            std::fs::create_dir_all(&data).unwrap();
-            std::fs::copy(place.path("a/keys.toml"), data.join("keys.toml")).unwrap();
-        }
-        let mut options = Options::new(data, Arc::new(Metrics::new().unwrap()));
-        options.rules = RulesOrigin::Directory(place.rules(HOLD));
-        options.cluster = Some(ClusterOptions {
-            broker: Arc::new(broker.clone()),
-            name: "city".into(),
-            node: name.into(),
-            replication: 2,
-            log_retention: None,
-            behind: None,
-            intake: None,
-        });
+        place.share_keys(name);
+        let mut options = options(&place, &place.path(name));
+        options.desk = None;
+        options.cluster = Some(support::among_nodes(name, &broker));
         Service::open(options).unwrap()
     };
     let nodes = [node("a"), node("b")];

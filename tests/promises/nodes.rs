@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use serde_json::Value;
 use zhenping::broker::{Broker, Fault, Memory};
+use zhenping::cluster::IntakeOptions;
 use zhenping::cluster::members::Standing;
-use zhenping::cluster::{ClusterOptions, IntakeOptions};
 use zhenping::log::entry::{Act, Entry};
 use zhenping::log::{Head, LogReader, head_of};
 use zhenping::review::{Effect, Refusal};
@@ -23,28 +23,12 @@ fn hold_five() -> String {
     rule("hold-five", "hold", "stars == 5", "padded_praise")
 }
 
-fn share_keys(place: &Place, name: &str) {
-    let (keys, first) = (place.path(name).join("keys.toml"), place.path("a/keys.toml"));
-    if !keys.exists() && first.exists() {
-        std::fs::create_dir_all(place.path(name)).unwrap();
-        std::fs::copy(first, keys).unwrap();
-    }
-}
-
 fn options(place: &Place, name: &str, broker: &Memory) -> Options {
     let data = place.path(name);
     // All nodes have the keys of the first.
-    share_keys(place, name);
+    place.share_keys(name);
     let mut options = support::options(data);
-    options.cluster = Some(ClusterOptions {
-        broker: Arc::new(broker.clone()),
-        name: "city".into(),
-        node: name.into(),
-        replication: 2,
-        log_retention: None,
-        behind: Some(Duration::from_secs(60)),
-        intake: None,
-    });
+    options.cluster = Some(support::among_nodes(name, broker));
     options
 }
 
@@ -240,7 +224,7 @@ fn a_directory_with_another_log_or_other_keys_is_refused() {
     alone.stop().unwrap();
     drop(alone);
     std::fs::remove_file(place.path("alone/keys.toml")).unwrap();
-    share_keys(&place, "alone");
+    place.share_keys("alone");
     let refused = Service::open(options(&place, "alone", &broker)).err().unwrap().to_string();
     assert!(refused.contains("not that of the topic") && refused.contains("cluster"), "{refused}");
 

@@ -10,6 +10,8 @@ use std::time::{Duration, Instant};
 
 use compact_str::CompactString;
 use serde_json::Value;
+use zhenping::broker::Memory;
+use zhenping::cluster::ClusterOptions;
 use zhenping::log::entry::Act;
 use zhenping::metrics::Metrics;
 use zhenping::review::ReviewTimes;
@@ -73,6 +75,19 @@ pub fn options(data: PathBuf) -> Options {
     Options::new(data, Arc::new(Metrics::new().unwrap()))
 }
 
+/// What makes a service one of the nodes of a city.
+pub fn among_nodes(name: &str, broker: &Memory) -> ClusterOptions {
+    ClusterOptions {
+        broker: Arc::new(broker.clone()),
+        name: "city".into(),
+        node: name.into(),
+        replication: 2,
+        log_retention: None,
+        behind: Some(Duration::from_secs(60)),
+        intake: None,
+    }
+}
+
 /// Submits a line; its answer.
 #[track_caller]
 pub fn ask(service: &Service, line: impl Into<String>) -> service::Answer {
@@ -118,6 +133,15 @@ impl Place {
         std::fs::create_dir_all(path.parent().unwrap()).unwrap();
         std::fs::write(&path, text).unwrap();
         path
+    }
+
+    /// Gives a node's directory the keys of node `a`, as all nodes have the same.
+    pub fn share_keys(&self, name: &str) {
+        let (keys, first) = (self.path(name).join("keys.toml"), self.path("a/keys.toml"));
+        if !keys.exists() && first.exists() {
+            std::fs::create_dir_all(self.path(name)).unwrap();
+            std::fs::copy(first, keys).unwrap();
+        }
     }
 
     /// A rules directory with one file; its path.

@@ -100,9 +100,7 @@ impl Labels {
 
     /// As [`Self::version`], of bytes.
     pub fn version_of(bytes: &[u8]) -> Version {
-        let mut first = [0; 8];
-        first.copy_from_slice(&blake3::hash(bytes).as_bytes()[..8]);
-        Version(first)
+        Version::of_hash(&blake3::hash(bytes))
     }
 
     /// What it adds to the log-odds of a rating whose column `of` has this number; NaN where a value is missing.

@@ -117,7 +117,15 @@ impl Decisions {
         }
     }
 
-    /// What is to be done next.
+    /// What tells the next thing to be done from every other: the version's number, and whether that is published.
+    pub fn due(&self) -> Option<(u64, bool)> {
+        match &self.shadow {
+            Some(shadow) => (shadow.decisions >= DECISIONS).then_some((self.published, true)),
+            None => self.due.is_some().then_some((self.published + 1, false)),
+        }
+    }
+
+    /// The next thing to be done, with a copy of all that it takes.
     pub fn next(&self) -> Option<Next> {
         if let Some(shadow) = &self.shadow {
             let comparison = shadow.comparison().filter(|found| found.decisions >= DECISIONS)?;

@@ -72,17 +72,19 @@ impl Learner {
                     proposed = None;
                     continue;
                 }
-                let Some(next) = lock(&shared.folds).decisions.next() else { continue };
-                let key = next.key();
-                if proposed == Some(key) {
-                    continue;
-                }
+                // The copy is large: it is made once for each step, and not at every look.
+                let (due, next) = {
+                    let decisions = &lock(&shared.folds).decisions;
+                    let due = decisions.due().filter(|&due| proposed != Some(due));
+                    (due, due.and_then(|_| decisions.next()))
+                };
+                let Some(next) = next else { continue };
                 let Some(now) = shared.clock.now() else { return };
                 let Some((entry, labels)) = work(next, now) else { return };
                 if worker::go_ahead(&shared, Submission::Learning(Box::new(entry), labels)).is_err() {
                     return;
                 }
-                proposed = Some(key);
+                proposed = due;
             }
         };
         let thread = std::thread::Builder::new().name("learner".into()).spawn(run)?;
@@ -93,16 +95,6 @@ impl Learner {
     pub fn stop(self) -> std::thread::Result<()> {
         drop(self.stop);
         self.thread.join()
-    }
-}
-
-impl Next {
-    /// Tells it from every other.
-    fn key(&self) -> (u64, bool) {
-        match self {
-            Self::Publish(number, _) => (*number, false),
-            Self::Settle(number, ..) => (*number, true),
-        }
     }
 }
 
